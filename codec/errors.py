@@ -1,0 +1,60 @@
+"""Every error of this package.
+
+    CodecError
+    ├── PayloadError          one payload can never be opened; the others are not concerned
+    ├── WireError             a request's JSON is refused as a whole
+    ├── KeyringError          the text of a key ring is wrong
+    ├── KeyringNotFound       there is no key ring here
+    ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
+    └── InvalidNamespace      a name that no namespace can have
+
+No message holds a value that came from outside: messages reach logs and people.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a payload could not be opened, as logs and metrics name it."""
+
+    NO_KEY_ID = "no-key-id"
+    UNKNOWN_KEY = "unknown-key"
+    NO_KEYRING = "no-keyring"
+    TOO_SHORT = "too-short"
+    AUTHENTICATION = "authentication"
+    COMPRESSION = "compression"
+    TOO_LARGE = "too-large"
+    MALFORMED = "malformed"
+    TOO_MANY_LAYERS = "too-many-layers"
+
+
+class CodecError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class PayloadError(CodecError):
+    """A payload can never be opened, whoever asks and however often."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class WireError(CodecError):
+    """A request's JSON is refused; the message names the payload and the field."""
+
+
+class KeyringError(CodecError):
+    """The text of a key ring is wrong; the message says where and what, never a value."""
+
+
+class KeyringNotFound(CodecError):
+    """There is no key ring for this namespace."""
+
+
+class KeyringUnavailable(CodecError):
+    """The key ring cannot be had at the moment, and none that may be used is held."""
+
+
+class InvalidNamespace(CodecError):
+    """The text is not a namespace's name."""

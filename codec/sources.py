@@ -1,0 +1,189 @@
+"""Where key rings come from: a URI names the source, a namespace picks the ring."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
+from codec.errors import (
+    InvalidNamespace,
+    KeyringError,
+    KeyringNotFound,
+    KeyringUnavailable,
+    PayloadError,
+    Reason,
+)
+from codec.keyring import MAX_RING_BYTES, Key, Keyring
+from codec.pipeline import Keys
+
+PLACEHOLDER = "{namespace}"
+# What Temporal Cloud gives out, and what is safe in a file's or a secret's name: no slash, and
+# no leading dot.
+_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+
+RING_LIFE = Life(fresh=300, last_good=24 * 3600)
+_ABSENT_SECONDS = 30.0
+
+Loader = Callable[[str], Keyring]
+"""Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or what it likes."""
+
+
+class KeySource(Protocol):
+    """Gives each namespace its keys."""
+
+    def keys(self, namespace: str) -> Keys:
+        """The keys of a namespace; nothing is fetched until one is asked for."""
+
+
+def check_namespace(name: str) -> str:
+    """The name itself; raises InvalidNamespace where none can look like this."""
+    if not _NAMESPACE.fullmatch(name):
+        raise InvalidNamespace("not a namespace's name")
+    return name
+
+
+def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
+    """The source that a URI names.
+
+    Args:
+        uri: ``file:PATH``, where ``{namespace}`` in the path gives each namespace a ring of its
+            own, or ``development``.
+        clock: gives the wall-clock and monotonic seconds.
+
+    Raises:
+        KeyringError: the URI names no source.
+    """
+    scheme, _, rest = uri.partition(":")
+    if uri == "development":
+        return FixedSource(development_ring(), clock)
+    if scheme == "file" and rest:
+        return CachedSource(FileLoader(rest), one_for_all=PLACEHOLDER not in rest, clock=clock)
+    raise KeyringError("a key ring's URI must be file:PATH or development")
+
+
+class RingKeys:
+    """The keys of a ring that is at hand."""
+
+    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
+        self._ring = ring
+        self._clock = clock
+
+    def opening(self, key_id: bytes) -> Key:
+        """See `Keys`."""
+        key = self._ring.get(key_id)
+        if key is None:
+            raise PayloadError(Reason.UNKNOWN_KEY)
+        return key
+
+    def sealing(self) -> Key:
+        """See `Keys`."""
+        return self._ring.sealing(_now(self._clock))
+
+
+class FixedSource:
+    """One ring for every namespace, for as long as the process lives."""
+
+    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
+        self._keys = RingKeys(ring, clock)
+
+    def keys(self, namespace: str) -> Keys:
+        """See `KeySource`."""
+        check_namespace(namespace)
+        return self._keys
+
+
+class CachedSource:
+    """Rings that a loader fetches, each kept for as long as RING_LIFE says."""
+
+    def __init__(
+        self, load: Loader, *, one_for_all: bool, clock: Clock = system_clock, at_most: int = 256
+    ) -> None:
+        self._one_for_all = one_for_all
+        self._clock = clock
+
+        def make(namespace: str) -> Cached[Keyring | None]:
+            return Cached(lambda: _present(load, namespace, clock), RING_LIFE, clock, _fresh_for)
+
+        self._rings = CachedByName(make, at_most)
+
+    def keys(self, namespace: str) -> Keys:
+        """See `KeySource`."""
+        check_namespace(namespace)
+        return _CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+
+
+class _CachedKeys:
+    def __init__(self, cached: Cached[Keyring | None], clock: Clock) -> None:
+        self._cached = cached
+        self._clock = clock
+
+    def opening(self, key_id: bytes) -> Key:
+        ring = self._ask(self._cached.get)
+        key = ring.get(key_id) if ring else None
+        if key is not None:
+            return key
+        ring = self._ask(self._cached.get_newer)
+        if ring is None:
+            raise PayloadError(Reason.NO_KEYRING)
+        return RingKeys(ring).opening(key_id)
+
+    def sealing(self) -> Key:
+        ring = self._ask(self._cached.get)
+        if ring is None:
+            raise KeyringNotFound("there is no key ring for this namespace")
+        return ring.sealing(_now(self._clock))
+
+    def _ask(self, get: Callable[[], Keyring | None]) -> Keyring | None:
+        try:
+            return get()
+        except Unavailable as error:
+            raise KeyringUnavailable(f"no key ring: {error.__cause__}") from error.__cause__
+
+
+def _present(load: Loader, namespace: str, clock: Clock) -> Keyring | None:
+    # A ring that nothing can be sealed with is not ready: a fault, asked for again soon.
+    try:
+        ring = load(namespace)
+    except KeyringNotFound:
+        return None
+    ring.sealing(_now(clock))
+    return ring
+
+
+def _fresh_for(ring: Keyring | None) -> float:
+    return _ABSENT_SECONDS if ring is None else RING_LIFE.fresh
+
+
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock()[0], UTC)
+
+
+class FileLoader:
+    """Rings from files; ``{namespace}`` in the path stands for the namespace."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self, namespace: str) -> Keyring:
+        """See `Loader`."""
+        path = Path(self._path.replace(PLACEHOLDER, namespace))
+        try:
+            with path.open("rb") as file:
+                return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
+        except FileNotFoundError:
+            raise KeyringNotFound(f"there is no file {path}") from None
+        except KeyringError as error:
+            raise KeyringError(f"{path}: {error}") from None
+
+
+def development_ring() -> Keyring:
+    """The well-known key of Temporal's encryption samples, under each of its ids.
+
+    Everybody has this key: it protects nothing.
+    """
+    secret = b"test-key-test-key-test-key-test!"
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    # Python, TypeScript, .NET and Ruby; Go; Java, whose id is the key itself. The first seals.
+    return Keyring(Key(id_, secret, since) for id_ in ("test-key-id", "test", secret.decode()))
