@@ -7,7 +7,7 @@ The complete one then decides, and finds the words for what is wrong.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -241,9 +241,8 @@ def render(payload: HasContent, sizes: Iterable[int] = ()) -> bytes:
         fields.append(b'"metadata":' + _render_metadata(payload.metadata))
     if payload.data:
         fields.append(b'"data":"%b"' % b64encode(payload.data))
-    external = b",".join(b'{"sizeBytes":"%d"}' % size if size else b"{}" for size in sizes)
-    if external:
-        fields.append(b'"externalPayloads":[%b]' % external)
+    if sizes:
+        fields.append(_render_sizes(sizes))
     return b"{%b}" % b",".join(fields)
 
 
@@ -263,9 +262,16 @@ def render_opened(opened: Opened) -> bytes:
     return b'%b"%b"}' % (_KNOWN_OPEN[known], b64encode(data))
 
 
-def render_sealed(key: Key) -> tuple[bytes, bytes]:
-    """What stands before and after the base64 of a sealed payload's data."""
-    return _before_data(encryption.sealed_metadata(key)) + b'"', b'"}'
+def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], bytes]:
+    """What writes the JSON of payloads sealed with this key, from their data and sizes."""
+    before = _before_data(encryption.sealed_metadata(key))
+
+    def render_sealed(data: bytes, sizes: Sequence[int]) -> bytes:
+        if sizes:
+            return b'%b"%b",%b}' % (before, b64encode(data), _render_sizes(sizes))
+        return b'%b"%b"}' % (before, b64encode(data))
+
+    return render_sealed
 
 
 def _render_message(message: PayloadMessage) -> bytes:
@@ -279,6 +285,11 @@ def _render_metadata(metadata: Mapping[str, bytes]) -> bytes:
         for name in sorted(metadata)
     )
     return b"{%b}" % b",".join(members)
+
+
+def _render_sizes(sizes: Iterable[int]) -> bytes:
+    external = b",".join(b'{"sizeBytes":"%d"}' % size if size else b"{}" for size in sizes)
+    return b'"externalPayloads":[%b]' % external
 
 
 def _before_data(metadata: Mapping[str, bytes]) -> bytes:

@@ -1,0 +1,52 @@
+"""CORS: which web pages may read our answers.
+
+A plain module without dependencies, since the preflight function loads nothing else.
+"""
+
+from collections.abc import Iterable
+
+ALLOW_METHODS = "POST, OPTIONS"
+# In lower case and sorted, as browsers ask for them.
+ALLOW_HEADERS = "authorization, authorization-extras, content-type, x-namespace"
+EXPOSE_HEADERS = "x-codec-undecoded, x-request-id"
+MAX_AGE_SECONDS = 7200  # the most that Chromium honours
+
+# Sent with every answer: what we say must be stored nowhere, and is what we say it is.
+ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+class Cors:
+    """The answers' headers for each allowed origin, computed once."""
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        """Take exact origins, such as ``https://cloud.temporal.io``."""
+        self._origins = frozenset(origins)
+
+    def allows(self, origin: str | None) -> bool:
+        """Whether a request with this Origin header may be answered; without one, it may."""
+        return origin is None or origin in self._origins
+
+    def headers(self, origin: str | None) -> dict[str, str]:
+        """Headers of any answer but a preflight's."""
+        if origin not in self._origins:
+            return {"vary": "Origin", **ALWAYS}
+        return {
+            "access-control-allow-origin": str(origin),
+            "access-control-expose-headers": EXPOSE_HEADERS,
+            "vary": "Origin",
+            **ALWAYS,
+        }
+
+    def preflight_headers(self, origin: str | None) -> dict[str, str]:
+        """Headers of a preflight's answer; for a foreign origin it allows nothing."""
+        vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+        if origin not in self._origins:
+            return {"vary": vary, **ALWAYS}
+        return {
+            "access-control-allow-origin": str(origin),
+            "access-control-allow-methods": ALLOW_METHODS,
+            "access-control-allow-headers": ALLOW_HEADERS,
+            "access-control-max-age": str(MAX_AGE_SECONDS),
+            "vary": vary,
+            **ALWAYS,
+        }

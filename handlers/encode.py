@@ -1,0 +1,19 @@
+"""The Lambda function for POST /encode."""
+
+import gc
+import os
+from dataclasses import replace
+
+from aws_lambda_powertools import Logger
+
+from codec.sources import open_source
+from handlers.app import build_app
+from handlers.gateway import lambda_handler
+from handlers.settings import server_settings
+
+_settings = server_settings(os.environ)
+_settings = replace(_settings, operations=("encode",))
+_logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
+_app = build_app(_settings, open_source(_settings.keyring))
+handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors))
+gc.freeze()  # what is here by now stays: never look at it again

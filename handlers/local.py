@@ -1,0 +1,79 @@
+"""The Codec Server on a laptop: the same app under uvicorn, with the development ring."""
+
+import gc
+import logging
+import os
+import sys
+
+import uvicorn
+
+from codec.errors import KeyringError
+from codec.sources import open_source
+from handlers.app import build_app
+from handlers.asgi import App
+from handlers.settings import (
+    LocalSettings,
+    ServerSettings,
+    SettingsError,
+    local_settings,
+    server_settings,
+)
+
+
+class _RequestFormatter(logging.Formatter):
+    """A line for people: the time, and what the record of a request holds."""
+
+    _SHOWN = ("operation", "status", "namespace", "payloads", "undecoded", "reason", "cause")
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = vars(record)
+        shown = [f"{name}={fields[name]}" for name in self._SHOWN if fields.get(name)]
+        return " ".join(
+            [self.formatTime(record, "%H:%M:%S"), str(fields.get("request_id", "")), *shown]
+        )
+
+
+def main() -> None:
+    """Serve until interrupted; a wrong setting ends it at once with a sentence."""
+    try:
+        local, settings = local_settings(os.environ), server_settings(os.environ)
+        app = build_app(settings, open_source(settings.keyring))
+    except (SettingsError, KeyringError) as error:
+        sys.exit(f"codec-server: {error}")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_RequestFormatter())
+    logging.getLogger("codec-server").addHandler(handler)
+    logging.getLogger("codec-server").setLevel(logging.INFO)
+    print(_banner(local, settings), flush=True)  # noqa: T201 — for the person who started it
+    gc.freeze()
+    _serve(app, local)
+
+
+def _serve(app: App, local: LocalSettings) -> None:
+    uvicorn.run(
+        app,  # type: ignore[arg-type]
+        host=local.host,
+        port=local.port,
+        ssl_certfile=local.tls_cert,
+        ssl_keyfile=local.tls_key,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        h11_max_incomplete_event_size=16_384,
+    )
+
+
+def _banner(local: LocalSettings, settings: ServerSettings) -> str:
+    scheme = "https" if local.tls_cert else "http"
+    lines = [f"Codec Server on {scheme}://{local.host}:{local.port}"]
+    if settings.keyring == "development":
+        lines.append(
+            "For development only: it uses the well-known keys of Temporal's samples "
+            "and asks nobody for a token."
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Settings, parsed once at start: the only reader of the environment, which is an argument.
+
+A setting that is wrong stops the start; the message names it and never shows its value.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handlers.cors import Cors
+
+LOCAL_ORIGINS = "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080"
+OPERATIONS = ("decode", "encode")
+NAMES = frozenset(
+    {
+        "CODEC_AUTH",
+        "CODEC_COMPRESSION",
+        "CODEC_DEFAULT_NAMESPACE",
+        "CODEC_KEYRING",
+        "CODEC_OPERATIONS",
+        "CODEC_ORIGINS",
+        "CODEC_STRICT",
+    }
+)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_ORIGIN = re.compile(
+    r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+)
+_DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
+
+Environ = Mapping[str, str]
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightSettings:
+    """What the preflight function needs."""
+
+    cors: Cors
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the decode and encode functions, and the local server, need."""
+
+    cors: Cors
+    keyring: str
+    operations: tuple[str, ...]
+    default_namespace: str | None
+    strict: bool
+    compress: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What the local server needs beside."""
+
+    host: str
+    port: int
+    tls_cert: str | None
+    tls_key: str | None
+
+
+def preflight_settings(environ: Environ) -> PreflightSettings:
+    """Settings of the preflight function; raises SettingsError."""
+    _refuse_unknown(environ)
+    return PreflightSettings(_cors(environ))
+
+
+def server_settings(environ: Environ) -> ServerSettings:
+    """Settings of a function that decodes or encodes; raises SettingsError."""
+    _refuse_unknown(environ)
+    settings = ServerSettings(
+        cors=_cors(environ),
+        keyring=environ.get("CODEC_KEYRING", "development"),
+        operations=_operations(environ),
+        default_namespace=environ.get("CODEC_DEFAULT_NAMESPACE", "default") or None,
+        strict=_choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
+        compress=_choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
+    )
+    _choice(environ, "CODEC_AUTH", ("none",))
+    _refuse_open_decoder(environ, settings)
+    return settings
+
+
+def local_settings(environ: Environ) -> LocalSettings:
+    """Settings of the local server; raises SettingsError."""
+    settings = LocalSettings(
+        host=environ.get("HOST") or "127.0.0.1",
+        port=_port(environ.get("PORT") or "8081"),
+        tls_cert=environ.get("TLS_CERT") or None,
+        tls_key=environ.get("TLS_KEY") or None,
+    )
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError("TLS_CERT and TLS_KEY belong together: set both, or neither")
+    if settings.host not in _LOOPBACK:
+        raise SettingsError(
+            "HOST beyond loopback wants CODEC_AUTH=jwt and TLS_CERT: anybody who can reach it "
+            "could read every payload"
+        )
+    return settings
+
+
+def _refuse_unknown(environ: Environ) -> None:
+    unknown = sorted(n for n in environ if n.startswith("CODEC_") and n not in NAMES)
+    if unknown:
+        known = ", ".join(sorted(NAMES))
+        raise SettingsError(f"unknown setting {', '.join(unknown)}; there are {known}")
+
+
+def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:
+    # Without this, a forgotten parameter would put everybody's plaintext on the internet.
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
+    if not on_lambda or environ.get("AWS_SAM_LOCAL") == "true":
+        return
+    if environ.get("CODEC_AUTH", "none") == "none":
+        raise SettingsError("CODEC_AUTH=none is refused on Lambda: anybody could decode")
+    if settings.keyring == "development":
+        raise SettingsError(
+            "CODEC_KEYRING=development is refused on Lambda: everybody has its keys"
+        )
+
+
+def _cors(environ: Environ) -> Cors:
+    origins = environ.get("CODEC_ORIGINS", LOCAL_ORIGINS).split(",")
+    for origin in (origin.strip() for origin in origins):
+        if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
+            raise SettingsError(
+                "CODEC_ORIGINS must be a comma-separated list of origins as browsers send them: "
+                "https://host or https://host:port in lower case, without *, path or trailing "
+                "slash; http only for localhost, 127.0.0.1 and [::1]"
+            )
+    return Cors(origin.strip() for origin in origins)
+
+
+def _operations(environ: Environ) -> tuple[str, ...]:
+    names = tuple(environ.get("CODEC_OPERATIONS", ",".join(OPERATIONS)).split(","))
+    if not set(names) <= set(OPERATIONS):
+        raise SettingsError(
+            f"CODEC_OPERATIONS must be a comma-separated list out of {', '.join(OPERATIONS)}"
+        )
+    return names
+
+
+def _choice(environ: Environ, name: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(name, choices[0])
+    if value not in choices:
+        raise SettingsError(f"{name} must be {' or '.join(choices)}")
+    return value
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise SettingsError("PORT must be a number from 0 to 65535")
+    return int(text)
