@@ -12,6 +12,8 @@ PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/py
 	$$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& command -v $$python && break; done)
 RUN := $(UV) run --frozen --no-sync
+# Each stamp stands for a set of installed packages; a smaller set takes nothing away.
+RUNS := .venv/.runs
 SYNCED := .venv/.synced
 
 .PHONY: help run test check
@@ -19,7 +21,7 @@ SYNCED := .venv/.synced
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: $(SYNCED) ## serve on http://127.0.0.1:8081 with the development ring
+run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 	@exec .venv/bin/python -m handlers.local
 
 test: $(SYNCED) ## every test
@@ -36,6 +38,11 @@ $(TOOLS)/uv/bin/uv:
 	$(PYTHON) -m venv $(TOOLS)/uv
 	$(TOOLS)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
+$(RUNS): uv.lock pyproject.toml | $(UV)
+	$(UV) sync --frozen --quiet --inexact --no-default-groups --group server --group local \
+		--python $(PYTHON)
+	@touch $@
+
 $(SYNCED): uv.lock pyproject.toml | $(UV)
 	$(UV) sync --frozen --quiet --python $(PYTHON)
-	@touch $@
+	@touch $@ $(RUNS)
