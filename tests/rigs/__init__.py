@@ -1,0 +1,1 @@
+"""The real parts that tests run against, each started, watched and stopped in one place."""
