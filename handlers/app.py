@@ -56,9 +56,11 @@ def build_app(settings: ServerSettings, source: KeySource) -> App:
     operations = {name: _OPERATIONS[name] for name in settings.operations}
 
     async def answer(call: Call) -> Answer:
-        operation = operations.get(call.path.rstrip("/").rpartition("/")[2])
+        name = call.path.rstrip("/").rpartition("/")[2]
+        operation = operations.get(name)
         if operation is None:
             raise Refusal(404)
+        call.record["operation"] = name
         if call.method != "POST":
             raise Refusal(405, headers={"allow": "POST, OPTIONS"})
         if not settings.cors.allows(call.header("origin")):
@@ -136,8 +138,10 @@ def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
         raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
     rendered, size = [], 0
     for payload, outcome in zip(job.payloads, outcomes, strict=True):
-        opened = isinstance(outcome, pipeline.Opened)
-        rendered.append(wire.render_opened(outcome) if opened else wire.render_received(payload))
+        if isinstance(outcome, pipeline.Opened):
+            rendered.append(wire.render_opened(outcome))
+        else:
+            rendered.append(wire.render_received(payload))
         size += len(rendered[-1])
         if size > MAX_ANSWER_BYTES:
             raise Refusal(413)

@@ -18,8 +18,8 @@ def answer(status: int, headers: dict[str, str], body: bytes = b"") -> Event:
     }
 
 
-def origin(event: Event) -> str | None:
-    """The Origin header of an event, however it is spelt."""
+def origin(event: object) -> str | None:
+    """The Origin header of an event, however it is spelt; an event may be anything."""
     headers = event.get("headers") if isinstance(event, dict) else None
     for name, value in headers.items() if isinstance(headers, dict) else ():
         if name.lower() == "origin":

@@ -51,7 +51,7 @@ def main() -> None:
 
 def _serve(app: App, local: LocalSettings) -> None:
     uvicorn.run(
-        app,  # type: ignore[arg-type]
+        app,
         host=local.host,
         port=local.port,
         ssl_certfile=local.tls_cert,

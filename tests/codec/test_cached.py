@@ -1,0 +1,284 @@
+"""The one life of rings, JWKS and policies: rules J3 to J7 and K4, with a fake clock."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from codec.cached import Cached, CachedByName, Life, Unavailable
+from tests.codec.clock import FakeClock
+
+LIFE = Life(fresh=300, last_good=3600, cooldown=30)
+
+
+class Upstream:
+    """What is fetched from: counts the fetches, fails or hangs when told to."""
+
+    def __init__(self) -> None:
+        self.fetches = 0
+        self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def __call__(self) -> int:
+        self.fetches += 1
+        self.entered.set()
+        self.gate.wait(10)
+        if self.broken:
+            raise OSError("down")
+        return self.fetches
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@pytest.fixture
+def cached(upstream: Upstream, clock: FakeClock) -> Cached[int]:
+    return Cached(upstream, LIFE, clock)
+
+
+def test_fetches_nothing_before_it_is_asked(cached: Cached[int], upstream: Upstream) -> None:
+    assert upstream.fetches == 0
+    assert cached.is_stale
+
+
+def test_a_fresh_value_is_served_without_a_question(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J3: fresh for 300 s."""
+    cached.get()
+    clock.advance(299.9)
+    assert cached.get() == 1
+    assert upstream.fetches == 1
+    assert not cached.is_stale
+
+
+def test_a_stale_value_is_fetched_again(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    cached.get()
+    clock.advance(300)
+    assert cached.is_stale
+    assert cached.get() == 2
+    assert upstream.fetches == 2
+
+
+def test_a_failed_refresh_keeps_the_last_good_one(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J6: a failed fetch never evicts; J3: not tried again for 30 s."""
+    cached.get()
+    upstream.broken = True
+    clock.advance(300)
+    assert [cached.get() for _ in range(50)] == [1] * 50
+    assert upstream.fetches == 2
+    clock.advance(29.9)
+    cached.get()
+    assert upstream.fetches == 2
+    clock.advance(0.1)
+    cached.get()
+    assert upstream.fetches == 3
+
+
+def test_recovers_after_the_cooldown(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    cached.get()
+    upstream.broken = True
+    clock.advance(300)
+    cached.get()
+    upstream.broken = False
+    clock.advance(30)
+    assert cached.get() == 3
+    assert not cached.is_stale
+
+
+def test_the_last_good_one_ends(cached: Cached[int], upstream: Upstream, clock: FakeClock) -> None:
+    """J3: until 3,600 s of age, then nothing is served."""
+    cached.get()
+    upstream.broken = True
+    clock.advance(3599)
+    assert cached.get() == 1
+    clock.advance(1)
+    with pytest.raises(Unavailable) as caught:
+        cached.get()
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_cold_and_broken_is_unavailable_and_asks_once_per_cooldown(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    upstream.broken = True
+    for _ in range(20):
+        with pytest.raises(Unavailable):
+            cached.get()
+    assert upstream.fetches == 1
+    clock.advance(30)
+    upstream.broken = False
+    assert cached.get() == 2
+
+
+def test_an_outage_costs_one_request_in_thirty_seconds(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J3 and K4: over ten minutes of outage, twenty attempts, whoever asks how often."""
+    cached.get()
+    upstream.broken = True
+    clock.advance(300)
+    for _ in range(600):
+        assert cached.get() == 1
+        clock.advance(1)
+    assert upstream.fetches == 1 + 20
+
+
+def test_what_is_lacking_is_looked_for_once_per_cooldown(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J4: 10,000 unknown ids in 60 s cause at most 3 fetches."""
+    for _ in range(10_000):
+        cached.get()
+        cached.get_newer()
+        clock.advance(60 / 10_000)
+    assert upstream.fetches <= 3
+
+
+def test_what_was_added_is_found_within_the_cooldown(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J4: a key published by rotation is accepted within 30 s, long before it is stale."""
+    cached.get()
+    clock.advance(30)
+    assert cached.get_newer() == 2
+    assert upstream.fetches == 2
+
+
+def test_after_a_failed_look_nobody_can_tell_what_is_lacking(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J4: inside the cooldown a look is answered from how the last fetch ended."""
+    cached.get()
+    assert cached.get_newer() == 1, "the last fetch went well: it lacks it"
+    upstream.broken = True
+    clock.advance(30)
+    for _ in range(50):
+        with pytest.raises(Unavailable):
+            cached.get_newer()
+    assert upstream.fetches == 2
+    assert cached.get() == 1, "what is held is served all the same"
+
+
+def test_a_hundred_cold_calls_fetch_once(cached: Cached[int], upstream: Upstream) -> None:
+    """J5: single flight."""
+    upstream.gate.clear()
+    with ThreadPoolExecutor(100) as pool:
+        asked = [pool.submit(cached.get) for _ in range(100)]
+        assert upstream.entered.wait(10)
+        upstream.gate.set()
+        assert [each.result(10) for each in asked] == [1] * 100
+    assert upstream.fetches == 1
+
+
+def test_a_hundred_cold_calls_fail_once(cached: Cached[int], upstream: Upstream) -> None:
+    """J5 in an outage: those who waited do not try one after another."""
+    upstream.broken = True
+    upstream.gate.clear()
+    with ThreadPoolExecutor(100) as pool:
+        asked = [pool.submit(cached.get) for _ in range(100)]
+        assert upstream.entered.wait(10)
+        upstream.gate.set()
+        for each in asked:
+            with pytest.raises(Unavailable):
+                each.result(10)
+    assert upstream.fetches == 1
+
+
+def test_while_a_refresh_hangs_others_get_what_is_held(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J5: only the request that found it stale waits."""
+    cached.get()
+    clock.advance(300)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    with ThreadPoolExecutor(1) as pool:
+        refreshing = pool.submit(cached.get)
+        assert upstream.entered.wait(10)
+        assert [cached.get() for _ in range(100)] == [1] * 100
+        assert not refreshing.done()
+        upstream.gate.set()
+        assert refreshing.result(10) == 2
+    assert upstream.fetches == 2
+
+
+def test_a_hanging_look_for_what_is_lacking_does_not_hold_others(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J5 for an unknown id."""
+    cached.get()
+    clock.advance(30)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(cached.get_newer)
+        assert upstream.entered.wait(10)
+        assert cached.get() == 1
+        upstream.gate.set()
+        assert looking.result(10) == 2
+
+
+def set_wall_back(clock: FakeClock) -> None:
+    clock.wall -= 60
+
+
+def freeze_monotonic(clock: FakeClock) -> None:
+    clock.wall += 300
+
+
+def freeze_wall(clock: FakeClock) -> None:
+    clock.monotonic += 300
+
+
+@pytest.mark.parametrize("happening", [set_wall_back, freeze_monotonic, freeze_wall])
+def test_age_survives_a_frozen_environment(
+    cached: Cached[int], clock: FakeClock, happening: Callable[[FakeClock], None]
+) -> None:
+    """J7: the larger of both differences; a negative one of the wall clock counts as stale."""
+    cached.get()
+    happening(clock)
+    assert cached.is_stale
+    assert cached.get() == 2
+
+
+def test_a_value_may_shorten_its_life(upstream: Upstream, clock: FakeClock) -> None:
+    """An absent ring is asked for again after 30 s."""
+    cached = Cached(upstream, LIFE, clock, lambda value: 30 if value == 1 else 300)
+    cached.get()
+    clock.advance(30)
+    assert cached.get() == 2
+    clock.advance(30)
+    assert cached.get() == 2
+
+
+def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
+    """A stranger who invents names must not fill the memory."""
+    made: list[str] = []
+
+    def make(name: str) -> Cached[str]:
+        made.append(name)
+        return Cached(lambda: name, LIFE)
+
+    by_name = CachedByName(make, at_most=3)
+    for name in "abcad":
+        assert by_name[name].get() == name
+    assert by_name["a"].get() == "a"
+    assert by_name["b"].get() == "b"
+    assert made == ["a", "b", "c", "d", "b"]

@@ -1,0 +1,91 @@
+"""Inflating: every encoding, up to the cap and not a byte further (rule D1)."""
+
+import gzip
+import random
+import tracemalloc
+import zlib
+
+import pytest
+from cramjam import snappy
+
+from codec.compression import ENCODINGS, MAX_INFLATED_BYTES, Allowance, deflate, inflate
+from codec.errors import PayloadError, Reason
+
+COMPRESS = {
+    b"binary/zlib": zlib.compress,
+    b"binary/gzip": gzip.compress,
+    b"binary/snappy": lambda data: bytes(snappy.compress_raw(data)),
+}
+ALL = pytest.mark.parametrize("encoding", sorted(COMPRESS))
+CORPUS = [b"", b"x", b"abc" * 1000, random.Random(1).randbytes(50_000)]
+
+
+def refused(encoding: bytes, data: bytes, allowance: Allowance | None = None) -> Reason:
+    with pytest.raises(PayloadError) as caught:
+        inflate(encoding, data, allowance or Allowance())
+    return caught.value.reason
+
+
+def test_every_encoding_is_tried_here() -> None:
+    assert set(COMPRESS) == set(ENCODINGS)
+
+
+@ALL
+@pytest.mark.parametrize("data", CORPUS, ids=len)
+def test_inflates(encoding: bytes, data: bytes) -> None:
+    assert inflate(encoding, COMPRESS[encoding](data), Allowance()) == data
+
+
+def test_deflate_is_what_zlib_inflates() -> None:
+    assert inflate(b"binary/zlib", deflate(b"abc" * 100), Allowance()) == b"abc" * 100
+
+
+@ALL
+def test_the_cap_is_exact(encoding: bytes) -> None:
+    fits = COMPRESS[encoding](bytes(MAX_INFLATED_BYTES))
+    assert len(inflate(encoding, fits, Allowance())) == MAX_INFLATED_BYTES
+    assert refused(encoding, COMPRESS[encoding](bytes(MAX_INFLATED_BYTES + 1))) is Reason.TOO_LARGE
+
+
+@ALL
+@pytest.mark.parametrize("data", CORPUS, ids=len)
+def test_truncated_and_lengthened_data_is_refused(encoding: bytes, data: bytes) -> None:
+    whole = COMPRESS[encoding](data)
+    refused(encoding, whole[:-1])
+    refused(encoding, whole + b"\0")
+    refused(encoding, whole + whole)
+    refused(encoding, b"")
+
+
+def test_a_bomb_costs_no_more_than_the_cap() -> None:
+    """D1: a bomb of 1,029:1 stays below 64 MiB."""
+    bomb = zlib.compress(bytes(400_000_000), 9)
+    assert len(bomb) * 1000 < 400_000_000
+    tracemalloc.start()
+    assert refused(b"binary/zlib", bomb) is Reason.TOO_LARGE
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_a_length_that_lies_allocates_nothing() -> None:
+    tracemalloc.start()
+    assert refused(b"binary/snappy", b"\xff\xff\xff\xff\x0f") is Reason.TOO_LARGE
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@ALL
+def test_a_list_of_bombs_ends(encoding: bytes) -> None:
+    """The allowance of a request bounds all its payloads together, refused ones too."""
+    allowance = Allowance(10_000)
+    assert refused(encoding, COMPRESS[encoding](bytes(20_000)), allowance) is Reason.TOO_LARGE
+    assert refused(encoding, COMPRESS[encoding](b"x" * 10), allowance) is Reason.TOO_LARGE
+
+
+def test_one_corrupt_payload_leaves_room_for_the_others() -> None:
+    allowance = Allowance()
+    for _ in range(100):
+        assert refused(b"binary/zlib", b"garbage", allowance) is Reason.COMPRESSION
+    assert inflate(b"binary/zlib", zlib.compress(b"good"), allowance) == b"good"
