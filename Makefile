@@ -15,8 +15,15 @@ RUN := $(UV) run --frozen --no-sync
 # Each stamp stands for a set of installed packages; a smaller set takes nothing away.
 RUNS := .venv/.runs
 SYNCED := .venv/.synced
+SAM_VERSION := 1.170.0
+SAM := $(TOOLS)/sam/bin/sam
+SAM_READY := $(TOOLS)/sam/.$(SAM_VERSION)
+# The interpreter's side of the Lambda runtime, which the tests run under the SAM CLI's emulator.
+RUNTIME_VERSION := 4.2.2
+RUNTIME_READY := $(TOOLS)/lambda-runtime/.$(RUNTIME_VERSION)
+BUILT := .aws-sam/build/template.yaml
 
-.PHONY: help run test check
+.PHONY: help run test check build sam lambda-runtime
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,3 +53,51 @@ $(RUNS): uv.lock pyproject.toml | $(UV)
 $(SYNCED): uv.lock pyproject.toml | $(UV)
 	$(UV) sync --frozen --quiet --python $(PYTHON)
 	@touch $@ $(RUNS)
+
+build: $(BUILT) ## the Lambda functions' artifacts (sam build)
+
+sam: $(SAM_READY)
+
+lambda-runtime: $(BUILT) $(RUNTIME_READY)
+
+$(BUILT): template.yaml samconfig.toml Makefile uv.lock $(wildcard codec/*.py handlers/*.py) \
+		| $(UV) $(SAM_READY)
+	SAM_CLI_TELEMETRY=0 $(SAM) build
+	@touch $@
+
+$(SAM_READY): | $(UV)
+	rm -rf $(TOOLS)/sam
+	$(UV) venv --quiet --python $(PYTHON) $(TOOLS)/sam
+	$(UV) pip install --quiet --python $(TOOLS)/sam/bin/python aws-sam-cli==$(SAM_VERSION)
+	@touch $@
+
+$(RUNTIME_READY): | $(UV)
+	rm -rf $(TOOLS)/lambda-runtime
+	$(UV) pip install --quiet --target $(TOOLS)/lambda-runtime --python $(PYTHON) \
+		--python-version 3.13 --only-binary :all: awslambdaric==$(RUNTIME_VERSION)
+	@touch $@
+
+# `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
+.PHONY: build-DecodeFunction build-EncodeFunction build-PreflightFunction
+
+PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
+PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
+# botocore brings the descriptions of some 400 services, most of its weight; these are called.
+SERVICES := s3 secretsmanager ssm
+PREFLIGHT := __init__ cors events preflight settings
+
+build-DecodeFunction build-EncodeFunction: | $(UV)
+	set -o pipefail; \
+	$(UV) export --frozen --quiet --no-default-groups --group server --no-emit-project \
+	| $(UV) pip install --quiet --target $(ARTIFACTS_DIR) --python $(PYTHON) --python-version 3.13 \
+		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
+	find $(ARTIFACTS_DIR)/botocore/data -mindepth 1 -maxdepth 1 -type d $(SERVICES:%=! -name %) \
+		-exec rm -r {} +
+	rm -rf $(addprefix $(ARTIFACTS_DIR)/,bin .lock aws_lambda_powertools/event_handler)
+	mkdir -p $(ARTIFACTS_DIR)/codec $(ARTIFACTS_DIR)/handlers
+	cp $(filter-out codec/temporal.py,$(wildcard codec/*.py)) $(ARTIFACTS_DIR)/codec
+	cp $(filter-out handlers/local.py,$(wildcard handlers/*.py)) $(ARTIFACTS_DIR)/handlers
+
+build-PreflightFunction:
+	mkdir -p $(ARTIFACTS_DIR)/handlers
+	cp $(PREFLIGHT:%=handlers/%.py) $(ARTIFACTS_DIR)/handlers
