@@ -1,0 +1,145 @@
+"""Settings: a wrong one stops the start and is named; its value is never shown."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from handlers.settings import (
+    NAMES,
+    SettingsError,
+    local_settings,
+    preflight_settings,
+    server_settings,
+)
+
+LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
+
+
+def test_the_defaults_are_a_laptop_s() -> None:
+    settings = server_settings({})
+    assert settings.keyring == "development"
+    assert settings.operations == ("decode", "encode")
+    assert settings.default_namespace == "default"
+    assert not settings.strict
+    assert not settings.compress
+    for origin in ("http://localhost:8233", "http://127.0.0.1:8233", "http://localhost:8080"):
+        assert settings.cors.allows(origin)
+    local = local_settings({})
+    assert (local.host, local.port, local.tls_cert) == ("127.0.0.1", 8081, None)
+
+
+def test_every_setting_is_read() -> None:
+    settings = server_settings(
+        {
+            "CODEC_AUTH": "none",
+            "CODEC_COMPRESSION": "zlib",
+            "CODEC_DEFAULT_NAMESPACE": "",
+            "CODEC_KEYRING": "file:ring.json",
+            "CODEC_OPERATIONS": "decode",
+            "CODEC_ORIGINS": "https://cloud.temporal.io, https://ui.example.com:8443",
+            "CODEC_STRICT": "true",
+        }
+    )
+    assert settings.compress
+    assert settings.strict
+    assert settings.default_namespace is None
+    assert settings.keyring == "file:ring.json"
+    assert settings.operations == ("decode",)
+    assert settings.cors.allows("https://ui.example.com:8443")
+    assert not settings.cors.allows("http://localhost:8233")
+
+
+WRONG = [
+    {"CODEC_AUTH": "jwt-s3cret"},
+    {"CODEC_AUTH": ""},
+    {"CODEC_COMPRESSION": "s3cret"},
+    {"CODEC_OPERATIONS": "decode,s3cret"},
+    {"CODEC_OPERATIONS": ""},
+    {"CODEC_STRICT": "s3cret"},
+    {"CODEC_STRICT": "True"},
+    *(
+        {"CODEC_ORIGINS": origin}
+        for origin in (
+            "",
+            "*",
+            "null",
+            "s3cret",
+            "https://*.example.com",
+            "https://a.example.com/",
+            "https://a.example.com/path",
+            "https://A.example.com",
+            "https://a.example.com:443",
+            "https://a.example.com https://b.example.com",
+            "https://a.example.com,",
+            "http://a.example.com",
+            "http://localhost.evil.io",
+            "http://localhost:80",
+            "http://127.0.0.1.evil.io",
+            "https://user@a.example.com",
+            "https://a.example.com\nhttps://b.example.com",
+            "ftp://a.example.com",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("environ", WRONG, ids=str)
+def test_a_wrong_setting_is_named_and_not_shown(environ: Mapping[str, str]) -> None:
+    """C3 for the origins."""
+    ((name, _),) = environ.items()
+    with pytest.raises(SettingsError, match=name) as caught:
+        server_settings(environ)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_unknown_setting_is_named() -> None:
+    """A misspelt setting must not be silently the default."""
+    for read in (server_settings, preflight_settings):
+        with pytest.raises(SettingsError, match="unknown setting CODEC_ORIGIN;"):
+            read({"CODEC_ORIGIN": "https://a.example.com"})
+
+
+def test_every_known_setting_is_documented() -> None:
+    assert "CODEC_KEYRING" in NAMES
+    assert sorted(NAMES) == sorted(name for name in NAMES if name.startswith("CODEC_"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({}, "CODEC_AUTH"),
+        ({"CODEC_KEYRING": "file:x"}, "CODEC_AUTH"),
+        ({"CODEC_AUTH": "none", "CODEC_KEYRING": "file:x"}, "CODEC_AUTH"),
+        ({"AWS_SAM_LOCAL": "false"}, "CODEC_AUTH"),
+        ({"AWS_SAM_LOCAL": "True"}, "CODEC_AUTH"),
+    ],
+)
+def test_an_open_decoder_does_not_start_on_lambda(environ: Mapping[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=f"{named}.* is refused on Lambda"):
+        server_settings({**LAMBDA, **environ})
+
+
+def test_sam_local_may_be_open() -> None:
+    assert server_settings({**LAMBDA, "AWS_SAM_LOCAL": "true"}).keyring == "development"
+
+
+def test_the_preflight_function_needs_no_keys_and_no_tokens() -> None:
+    assert preflight_settings(LAMBDA).cors.allows("http://localhost:8233")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "codec.example.com"])
+def test_a_host_beyond_loopback_is_refused_without_tokens(host: str) -> None:
+    with pytest.raises(SettingsError, match="HOST beyond loopback wants CODEC_AUTH=jwt"):
+        local_settings({"HOST": host})
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536", "8081 ", "٣", "1e3"])
+def test_a_port_is_a_number(port: str) -> None:
+    with pytest.raises(SettingsError, match="PORT"):
+        local_settings({"PORT": port})
+
+
+@pytest.mark.parametrize("environ", [{"TLS_CERT": "a"}, {"TLS_KEY": "a"}])
+def test_certificate_and_key_belong_together(environ: Mapping[str, str]) -> None:
+    with pytest.raises(SettingsError, match="belong together"):
+        local_settings(environ)
