@@ -7,7 +7,6 @@ import logging
 import secrets
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,15 +23,17 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Record = dict[str, object]
 """What the log tells of a request. Never a payload, a key or a token."""
 
-_SENTENCES = {
-    400: "The request is not as it must be.",
-    403: "You may not do this.",
-    404: "There is no such operation here.",
-    405: "Only POST is served.",
-    413: "The request, or the answer to it, is too large.",
-    415: "Send JSON in UTF-8, as Content-Type: application/json.",
-    500: "The server failed; its log tells more under this request's id.",
-    503: "The keys cannot be reached at the moment. Try again later.",
+# The title of each status and the sentence that goes with it. The titles are RFC 9110's and
+# stand here because Python's own differ from version to version.
+_PROBLEMS = {
+    400: ("Bad Request", "The request is not as it must be."),
+    403: ("Forbidden", "You may not do this."),
+    404: ("Not Found", "There is no such operation here."),
+    405: ("Method Not Allowed", "Only POST is served."),
+    413: ("Content Too Large", "The request, or the answer to it, is too large."),
+    415: ("Unsupported Media Type", "Send JSON in UTF-8, as Content-Type: application/json."),
+    500: ("Internal Server Error", "The server failed; its log tells more under the request's id."),
+    503: ("Service Unavailable", "The keys cannot be reached at the moment. Try again later."),
 }
 
 
@@ -52,14 +53,14 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.detail = detail or _SENTENCES[status]
+        self.detail = detail or _PROBLEMS[status][1]
         self.headers = headers or {}
 
     def answer(self) -> Answer:
         """The problem document of RFC 9457."""
         problem = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _PROBLEMS[self.status][0],
             "status": self.status,
             "detail": self.detail,
         }

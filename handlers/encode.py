@@ -12,7 +12,9 @@ from handlers.gateway import lambda_handler
 from handlers.settings import server_settings
 
 _settings = server_settings(os.environ)
-_settings = replace(_settings, operations=("encode",))
+# This one alone, and not even it where CODEC_OPERATIONS leaves it out.
+_served = tuple(each for each in _settings.operations if each == "encode")
+_settings = replace(_settings, operations=_served)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
 _app = build_app(_settings, open_source(_settings.keyring))
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors))

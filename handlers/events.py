@@ -18,10 +18,19 @@ def answer(status: int, headers: dict[str, str], body: bytes = b"") -> Event:
     }
 
 
-def origin(event: object) -> str | None:
-    """The Origin header of an event, however it is spelt; an event may be anything."""
-    headers = event.get("headers") if isinstance(event, dict) else None
-    for name, value in headers.items() if isinstance(headers, dict) else ():
-        if name.lower() == "origin":
-            return str(value)
-    return None
+def headers(event: object) -> dict[str, str]:
+    """An event's headers by lower-case name; an event may be anything.
+
+    Values of one name are joined, however each is spelt: a REST API hands on ``Origin`` and
+    ``origin`` as two, and who looks at one of them alone is deceived by the other.
+    """
+    return {**_joined(event, "headers"), **_joined(event, "multiValueHeaders")}
+
+
+def _joined(event: object, member: str) -> dict[str, str]:
+    fields = event.get(member) if isinstance(event, dict) else None
+    found: dict[str, list[str]] = {}
+    for name, value in fields.items() if isinstance(fields, dict) else ():
+        values = value if isinstance(value, list) else [value]
+        found.setdefault(name.lower(), []).extend(str(each) for each in values if each is not None)
+    return {name: ", ".join(values) for name, values in found.items() if values}

@@ -33,19 +33,12 @@ def lambda_handler(app: App, cors: Cors) -> Handler:
                 "not an HTTP event", extra={"reason": type(error).__name__}
             )
             refusal = Refusal(400, "This is not an HTTP request.").answer()
-            headers = {**refusal.headers, **cors.headers(events.origin(event))}
+            headers = {**refusal.headers, **cors.headers(events.headers(event).get("origin"))}
             return events.answer(refusal.status, headers, refusal.body)
 
     return handle
 
 
 def _cleaned(event: Event) -> Event:
-    headers = event.get("headers") or {}
-    kept = {k: v for k, v in headers.items() if k.lower() not in _NOT_NEEDED}
-    cleaned = {**event, "headers": kept}
-    multi = event.get("multiValueHeaders") or {}
-    if multi:
-        cleaned["multiValueHeaders"] = {
-            k: v for k, v in multi.items() if k.lower() not in _NOT_NEEDED
-        }
-    return cleaned
+    kept = {k: v for k, v in events.headers(event).items() if k not in _NOT_NEEDED}
+    return {**event, "headers": kept, "multiValueHeaders": None}

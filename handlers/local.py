@@ -3,6 +3,8 @@
 import gc
 import logging
 import os
+import socket
+import ssl
 import sys
 
 import uvicorn
@@ -38,6 +40,7 @@ def main() -> None:
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
         app = build_app(settings, open_source(settings.keyring))
+        _check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
     handler = logging.StreamHandler()
@@ -47,6 +50,24 @@ def main() -> None:
     print(_banner(local, settings), flush=True)  # noqa: T201 — for the person who started it
     gc.freeze()
     _serve(app, local)
+
+
+def _check(local: LocalSettings) -> None:
+    # The server itself would tell of these with a traceback, after the banner.
+    try:
+        family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
+        socket.create_server((local.host, local.port), family=family).close()
+    except OSError as error:
+        raise SettingsError(
+            f"port {local.port} of {local.host} is taken or not to be had ({error.strerror}); "
+            "choose another with PORT"
+        ) from None
+    if local.tls_cert:
+        try:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(local.tls_cert, local.tls_key)
+        except OSError as error:
+            raise SettingsError(f"TLS_CERT and TLS_KEY cannot be used: {error.strerror}") from None
 
 
 def _serve(app: App, local: LocalSettings) -> None:

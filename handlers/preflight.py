@@ -12,4 +12,4 @@ _cors = preflight_settings(os.environ).cors
 
 def handler(event: Event, _context: Any) -> Event:  # noqa: ANN401 — the runtime's own object
     """Answer a CORS preflight."""
-    return events.answer(204, _cors.preflight_headers(events.origin(event)))
+    return events.answer(204, _cors.preflight_headers(events.headers(event).get("origin")))

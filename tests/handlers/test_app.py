@@ -20,7 +20,7 @@ SENTENCES = {
     403: ("Forbidden", "This origin may not read decoded payloads."),
     404: ("Not Found", "There is no such operation here."),
     405: ("Method Not Allowed", "Only POST is served."),
-    413: ("Request Entity Too Large", "The request, or the answer to it, is too large."),
+    413: ("Content Too Large", "The request, or the answer to it, is too large."),
     415: ("Unsupported Media Type", "Send JSON in UTF-8, as Content-Type: application/json."),
     503: ("Service Unavailable", "The keys cannot be reached at the moment. Try again later."),
 }
@@ -43,6 +43,7 @@ def check_problem(reply: Reply, status: int, detail: str | None = None) -> None:
     problem = reply.json()
     assert problem["status"] == status
     assert problem["detail"] == (detail or SENTENCES[status][1])
+    assert problem["title"] == SENTENCES.get(status, ("Bad Request",))[0]
     assert set(problem) == {"type", "title", "status", "detail"}
 
 

@@ -15,7 +15,15 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
-    body: str | None = None
+    body: bytes = b""
+
+    @property
+    def members(self) -> Event:
+        """The body as an event has it: text where it is any, else base64."""
+        try:
+            return {"body": self.body.decode() or None, "isBase64Encoded": False}
+        except UnicodeDecodeError:
+            return {"body": base64.b64encode(self.body).decode(), "isBase64Encoded": True}
 
 
 class Answer(NamedTuple):
@@ -62,8 +70,7 @@ def rest_api(request: Request) -> Event:
             "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
             "apiId": "a1b2c3d4e5",
         },
-        "body": request.body,
-        "isBase64Encoded": False,
+        **request.members,
     }
 
 
@@ -110,6 +117,5 @@ def _version_2(request: Request, domain: str) -> Event:
             "time": "01/Jan/2026:00:00:00 +0000",
             "timeEpoch": 1767225600000,
         },
-        "body": request.body,
-        "isBase64Encoded": False,
+        **request.members,
     }

@@ -46,7 +46,7 @@ def lambda_function(
 ) -> Iterator[Function]:
     """Run a function of the template; `sam_local` lets it start without a token and real keys."""
     port = free_port()
-    command = [
+    command: list[str | Path] = [
         *(_emulator(), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
         *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
         *(*interpreter(), "-m", "awslambdaric", handler),

@@ -1,0 +1,87 @@
+"""What may import what, and what an import may load: held in a fresh interpreter."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.processes import ROOT, clean_environment
+
+ON_SAM_LOCAL = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_SAM_LOCAL": "true", "AWS_REGION": "eu-west-1"}
+SDK = {"temporalio"}
+# Powertools looks for botocore's version, which costs nothing; a client is what costs.
+HEAVY = {"temporalio", "botocore.session", "boto3", "jwt", "cramjam", "uvicorn"}
+EVERYTHING = {*HEAVY, "cryptography", "aws_lambda_powertools", "mangum", "msgspec", "google"}
+
+
+def loaded(module: str) -> set[str]:
+    """Everything that an import brings into a fresh interpreter."""
+    script = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean_environment(ON_SAM_LOCAL),
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "banned"),
+    [
+        ("codec", HEAVY),
+        ("codec.wire", HEAVY),
+        ("handlers.decode", HEAVY),
+        ("handlers.encode", HEAVY),
+        ("handlers.preflight", EVERYTHING),
+    ],
+)
+def test_an_import_does_not_load(module: str, banned: set[str]) -> None:
+    """The SDK's bridge alone costs a third of a second; a preflight needs nothing at all."""
+    assert not loaded(module) & banned
+
+
+def imports(file: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).glob("**/*.py"))
+
+
+@pytest.mark.parametrize("file", files("codec"), ids=lambda file: file.name)
+def test_the_codec_knows_nothing_of_servers(file: Path) -> None:
+    """A worker imports it: no HTTP, no Lambda, no command line, no environment."""
+    assert not imports(file) & {"handlers", "cli", "mangum", "uvicorn", "aws_lambda_powertools"}
+    assert "os.environ" not in file.read_text()
+    if file.name != "temporal.py":
+        assert not imports(file) & SDK
+
+
+@pytest.mark.parametrize("file", files("handlers"), ids=lambda file: file.name)
+def test_only_the_entries_read_the_environment(file: Path) -> None:
+    """They hand it to settings.py as an argument."""
+    entries = {"decode.py", "encode.py", "preflight.py", "local.py"}
+    assert ("os.environ" in file.read_text()) == (file.name in entries)
+    assert not imports(file) & {"cli", *SDK}
+
+
+def test_the_wheel_holds_the_codec_alone() -> None:
+    """A worker's `pip install` never brings mangum, uvicorn or a handler."""
+    import tomllib  # noqa: PLC0415
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["codec"]
+    needs = " ".join(project["project"]["dependencies"])
+    assert not [name for name in ("mangum", "uvicorn", "powertools", "jwt") if name in needs]
