@@ -19,6 +19,7 @@ import httpx
 
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, Running, free_port, listens, running
+from tests.rigs.sam import make
 
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
 _RUNTIME = ROOT / ".tools" / "lambda-runtime"
@@ -63,7 +64,7 @@ def lambda_function(
 
 def artifact(name: str) -> Path:
     """The folder that becomes a function's package."""
-    _build()
+    make("build")
     return ROOT / ".aws-sam" / "build" / name
 
 
@@ -95,14 +96,5 @@ def _answers(python: str) -> bool:
 def _emulator() -> Path:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         lack("Lambda's runtime", "these artifacts and the emulator are for Linux on x86_64")
-    _build()
+    make("lambda-runtime")
     return next((ROOT / ".tools/sam").glob("lib/*/site-packages/samcli/local/rapid/*-x86_64"))
-
-
-@cache
-def _build() -> None:
-    made = subprocess.run(
-        ["make", "lambda-runtime"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        raise RuntimeError(f"The artifacts could not be built:\n{made.stdout}\n{made.stderr}")
