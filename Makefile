@@ -22,8 +22,12 @@ SAM_READY := $(TOOLS)/sam/.$(SAM_VERSION)
 RUNTIME_VERSION := 4.2.2
 RUNTIME_READY := $(TOOLS)/lambda-runtime/.$(RUNTIME_VERSION)
 BUILT := .aws-sam/build/template.yaml
+# Temporal's development server and command line, one program. Later tags do not install this way.
+TEMPORAL_VERSION := 1.5.1
+TEMPORAL := $(TOOLS)/bin/temporal
+TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check build sam lambda-runtime
+.PHONY: help run test check build sam lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,10 +35,10 @@ help: ## what can be made
 run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 	@exec .venv/bin/python -m handlers.local
 
-test: $(SYNCED) ## every test
+test: $(SYNCED) $(TEMPORAL_READY) ## every test
 	$(RUN) pytest
 
-check: $(SYNCED) ## lint, types and tests: what CI runs
+check: $(SYNCED) $(TEMPORAL_READY) ## lint, types and tests: what CI runs
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -76,6 +80,21 @@ $(RUNTIME_READY): | $(UV)
 	$(UV) pip install --quiet --target $(TOOLS)/lambda-runtime --python $(PYTHON) \
 		--python-version 3.13 --only-binary :all: awslambdaric==$(RUNTIME_VERSION)
 	@touch $@
+
+temporal: $(TEMPORAL)
+
+$(TEMPORAL): $(TEMPORAL_READY)
+
+# Without Go the tests use the one on the PATH, or leave out what needs it.
+$(TEMPORAL_READY):
+	@if ! command -v go >/dev/null; then \
+		echo "There is no Go to install Temporal $(TEMPORAL_VERSION) with." >&2; \
+	elif GOBIN=$(CURDIR)/$(TOOLS)/bin go install \
+		github.com/temporalio/cli/cmd/temporal@v$(TEMPORAL_VERSION); then \
+		touch $@; \
+	else \
+		echo "Temporal $(TEMPORAL_VERSION) could not be installed." >&2; \
+	fi
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
 .PHONY: build-DecodeFunction build-EncodeFunction build-PreflightFunction
