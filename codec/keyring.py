@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from secrets import token_bytes, token_hex
 from typing import NoReturn
 
 import msgspec
@@ -14,6 +15,9 @@ from pybase64 import b64decode, b64encode
 from codec.errors import KeyringError, KeyringUnavailable
 
 KEY_BYTES = 32
+# Above the 24 hours for which a reader may live on its last good ring: who seals with a key can
+# be sure that every reader has it.
+ROTATION_WAIT = timedelta(hours=25)
 MAX_RING_BYTES = 65_536  # what a Secrets Manager secret holds at most
 _KEY_ID = re.compile(r"[!-~]{1,255}")  # printable and without blanks: ids stand in logs
 
@@ -98,6 +102,25 @@ class Keyring:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise KeyringError(f"not a key ring: {_plain(error)}") from None
         return cls(_key(index, entry) for index, entry in enumerate(ring.keys))
+
+
+def with_key(text: bytes, key: Key) -> bytes:
+    """A ring's text with one more key; all else in it stays, members that we do not know too.
+
+    Raises KeyringError where the text is no ring, has the id already, or would grow too large.
+    """
+    Keyring([*Keyring.from_json(text), key])
+    document = msgspec.json.decode(text)
+    document["keys"].append(msgspec.to_builtins(_entry(key)))
+    longer = msgspec.json.encode(document)
+    if len(longer) > MAX_RING_BYTES:
+        raise KeyringError(f"with one key more it would have over {MAX_RING_BYTES} bytes")
+    return longer
+
+
+def new_key(now: datetime, *, wait: timedelta = ROTATION_WAIT) -> Key:
+    """A new random key, which seals after the wait; its id tells its month."""
+    return Key(f"{now:%Y-%m}-{token_hex(3)}", token_bytes(KEY_BYTES), now + wait)
 
 
 class _Entry(msgspec.Struct):

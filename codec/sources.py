@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -48,19 +49,20 @@ def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
     """The source that a URI names.
 
     Args:
-        uri: ``file:PATH``, where ``{namespace}`` in the path gives each namespace a ring of its
-            own, or ``development``.
+        uri: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` in the name gives each
+            namespace a ring of its own, or ``development``.
         clock: gives the wall-clock and monotonic seconds.
 
     Raises:
         KeyringError: the URI names no source.
     """
-    scheme, _, rest = uri.partition(":")
     if uri == "development":
         return FixedSource(development_ring(), clock)
-    if scheme == "file" and rest:
-        return CachedSource(FileLoader(rest), one_for_all=PLACEHOLDER not in rest, clock=clock)
-    raise KeyringError("a key ring's URI must be file:PATH or development")
+    scheme, _, name = uri.partition(":")
+    make_loader = _LOADERS.get(scheme)
+    if make_loader is None or not name:
+        raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
+    return CachedSource(uri, make_loader(name), clock)
 
 
 class RingKeys:
@@ -98,13 +100,16 @@ class CachedSource:
     """Rings that a loader fetches, each kept for as long as RING_LIFE says."""
 
     def __init__(
-        self, load: Loader, *, one_for_all: bool, clock: Clock = system_clock, at_most: int = 256
+        self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = 256
     ) -> None:
-        self._one_for_all = one_for_all
+        """Take the URI, which faults are told with, and what loads its rings."""
+        self._one_for_all = PLACEHOLDER not in uri
         self._clock = clock
 
         def make(namespace: str) -> Cached[Keyring | None]:
-            return Cached(lambda: _present(load, namespace, clock), RING_LIFE, clock, _fresh_for)
+            place = uri.replace(PLACEHOLDER, namespace)
+            fetch = partial(_present, load, namespace, place, clock)
+            return Cached(fetch, RING_LIFE, clock, _fresh_for)
 
         self._rings = CachedByName(make, at_most)
 
@@ -142,13 +147,17 @@ class _CachedKeys:
             raise KeyringUnavailable(f"no key ring: {error.__cause__}") from error.__cause__
 
 
-def _present(load: Loader, namespace: str, clock: Clock) -> Keyring | None:
+def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
     # A ring that nothing can be sealed with is not ready: a fault, asked for again soon.
     try:
         ring = load(namespace)
+        ring.sealing(_now(clock))
     except KeyringNotFound:
         return None
-    ring.sealing(_now(clock))
+    except KeyringUnavailable as error:
+        raise KeyringUnavailable(f"{place}: {error}") from None
+    except KeyringError as error:
+        raise KeyringError(f"{place}: {error}") from None
     return ring
 
 
@@ -174,8 +183,20 @@ class FileLoader:
                 return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
         except FileNotFoundError:
             raise KeyringNotFound(f"there is no file {path}") from None
-        except KeyringError as error:
-            raise KeyringError(f"{path}: {error}") from None
+
+
+def _secrets_manager(name: str) -> Loader:
+    try:
+        from codec.secrets_manager import SecretsManagerLoader  # noqa: PLC0415 — it costs 0.2 s
+    except ImportError:
+        raise KeyringError("secretsmanager: needs botocore: install temporal-codec[aws]") from None
+    return SecretsManagerLoader(name)
+
+
+_LOADERS: dict[str, Callable[[str], Loader]] = {
+    "file": FileLoader,
+    "secretsmanager": _secrets_manager,
+}
 
 
 def development_ring() -> Keyring:

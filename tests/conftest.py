@@ -5,10 +5,27 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.secrets_manager import Gate, environment, gate, moto_server
 
 
 @pytest.fixture(scope="session")
 def development_server() -> Iterator[CodecServer]:
     """The Codec Server as `make run` starts it: the development ring, no token."""
     with codec_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[int]:
+    """The port of a Secrets Manager that all tests share: they use secrets of their own."""
+    with moto_server() as port:
+        yield port
+
+
+@pytest.fixture
+def secrets(moto: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """A gate in front of it, which this process's AWS SDK uses."""
+    with gate(moto) as server:
+        for name, value in environment(server).items():
+            monkeypatch.setenv(name, value)
         yield server

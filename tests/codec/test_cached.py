@@ -32,11 +32,6 @@ class Upstream:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def upstream() -> Upstream:
     return Upstream()
 

@@ -21,11 +21,6 @@ from tests.codec.clock import FakeClock
 from tests.codec.rings import SINCE, key
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def write_ring(path: Path, *keys: Key) -> None:
     path.write_bytes(Keyring(keys).to_json())
 
@@ -124,7 +119,7 @@ def test_a_broken_file_is_unavailable_when_cold(tmp_path: Path, text: bytes) -> 
     for ask in (keys.sealing, lambda: keys.opening(b"key-1")):
         with pytest.raises(KeyringUnavailable) as caught:
             ask()
-    assert str(caught.value).startswith("no key ring: ")
+    assert str(caught.value).startswith(f"no key ring: file:{tmp_path}/ring.json: ")
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -153,7 +148,7 @@ def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
         loaded.append(namespace)
         return Keyring([key()])
 
-    source = CachedSource(load, one_for_all=False)
+    source = CachedSource("test:{namespace}", load)
     keys = [source.keys(name) for name in ("a", "b", "a")]
     assert loaded == []
     for each in keys:

@@ -1,0 +1,1 @@
+"""`temporal-codec`: what people do with key rings, histories, payloads and endpoints."""

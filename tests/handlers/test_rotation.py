@@ -1,0 +1,253 @@
+"""Rotation in the four steps of Secrets Manager's contract, over HTTP (rule K6)."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from codec import Keyring
+from codec.keyring import ROTATION_WAIT
+from handlers import rotation
+from handlers.rotation import RotationError
+from tests.codec.rings import key
+from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation
+
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+
+
+class Context:
+    """What Powertools asks of a Lambda context."""
+
+    function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "test"
+
+
+@pytest.fixture
+def aws(moto: int) -> Any:
+    return client(moto)
+
+
+@pytest.fixture(autouse=True)
+def fresh_client(secrets: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a gate of its own, so the function must not keep an earlier one's client."""
+    monkeypatch.setattr(rotation, "_client", None)
+    assert secrets.calls == []
+
+
+def run(secret: str, version: str, *steps: str, **extra: str) -> None:
+    for step in steps:
+        event = {"SecretId": secret, "ClientRequestToken": version, "Step": step, **extra}
+        rotation.handler(event, Context())
+
+
+def rotate(aws: Any, secret: str) -> str:
+    version = request_rotation(aws, secret)
+    run(secret, version, *STEPS)
+    return version
+
+
+def text(aws: Any, secret: str, stage: str = "AWSCURRENT") -> str:
+    answer = aws.get_secret_value(SecretId=secret, VersionStage=stage)
+    return str(answer["SecretString"])
+
+
+def ring(aws: Any, secret: str) -> list[Any]:
+    return list(Keyring.from_json(text(aws, secret).encode()))
+
+
+def test_an_empty_ring_gets_its_first_key_active_at_once(aws: Any) -> None:
+    """Decision 11: nobody has ever seen it."""
+    secret = new_secret(aws)
+    rotate(aws, secret)
+    (first,) = ring(aws, secret)
+    assert first.activation_date <= datetime.now(UTC)
+    assert len(first.secret) == 32
+
+
+def test_a_later_key_seals_after_25_hours(aws: Any) -> None:
+    """Decision 4: above the 24 hours for which a reader may live on its last good ring."""
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    rotate(aws, secret)
+    old, new = ring(aws, secret)
+    assert old == key(1)
+    assert timedelta(hours=24.9) < new.activation_date - datetime.now(UTC) <= ROTATION_WAIT
+    assert Keyring([old, new]).sealing(datetime.now(UTC)) == old
+
+
+def test_old_keys_stay_byte_for_byte_with_all_that_is_in_the_ring(aws: Any) -> None:
+    """K6; members that this version does not know survive."""
+    written = json.loads(Keyring([key(1), key(2)]).to_json())
+    written["comment"] = "ours"
+    written["keys"][0]["owner"] = {"team": ["a", 1]}
+    secret = new_secret(aws, json.dumps(written))
+    for count in range(3):
+        rotate(aws, secret)
+        now = json.loads(text(aws, secret))
+        assert now["keys"][:2] == written["keys"]
+        assert now["comment"] == "ours"
+        assert len(now["keys"]) == 3 + count
+
+
+def stages(aws: Any, secret: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = aws.describe_secret(SecretId=secret)["VersionIdsToStages"]
+    return found
+
+
+def test_the_versions_end_as_secrets_manager_wants_them(aws: Any) -> None:
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    version = rotate(aws, secret)
+    assert stages(aws, secret)[version] == ["AWSCURRENT"]
+    assert text(aws, secret, "AWSPREVIOUS") == Keyring([key(1)]).to_json().decode()
+    rotate(aws, secret)
+    assert len(ring(aws, secret)) == 3
+
+
+class Killed(BaseException):
+    """The function's process ends here."""
+
+
+def killed_after(calls: int, aws: Any) -> Any:
+    """A client whose process ends right after so many calls."""
+
+    class Dying:
+        left = calls
+
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            def call(**arguments: Any) -> Any:
+                answer = getattr(aws, name)(**arguments)
+                self.left -= 1
+                if self.left == 0:
+                    raise Killed
+                return answer
+
+            return call
+
+    return Dying()
+
+
+@pytest.mark.parametrize(("step", "calls"), list(product(STEPS, range(1, 6))))
+def test_a_step_that_is_killed_after_any_call_can_be_run_again(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, step: str, calls: int
+) -> None:
+    """K6: the crash matrix; it ends in the same state."""
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    version = request_rotation(aws, secret)
+    run(secret, version, *STEPS[: STEPS.index(step)])
+    monkeypatch.setattr(rotation, "_client", killed_after(calls, aws))
+    with suppress(Killed):
+        run(secret, version, step)
+    monkeypatch.setattr(rotation, "_client", None)
+    run(secret, version, *STEPS[STEPS.index(step) :])
+    assert len(ring(aws, secret)) == 2
+    assert ring(aws, secret)[0] == key(1)
+    assert stages(aws, secret)[version] == ["AWSCURRENT"]
+
+
+def test_steps_run_twice_change_nothing(aws: Any) -> None:
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    version = request_rotation(aws, secret)
+    run(secret, version, *(step for step in STEPS for _ in range(2)))
+    once = text(aws, secret)
+    run(secret, version, *STEPS)
+    assert text(aws, secret) == once
+    assert len(ring(aws, secret)) == 2
+
+
+def test_refuses_an_empty_ring_over_one_that_had_keys(aws: Any) -> None:
+    """K6: somebody's template overwrote a live ring; a first key would bury the old ones."""
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    aws.put_secret_value(SecretId=secret, SecretString='{"keys":[]}')
+    version = request_rotation(aws, secret)
+    with pytest.raises(RotationError, match="empty while the previous one holds keys"):
+        run(secret, version, "createSecret")
+    assert text(aws, secret) == '{"keys":[]}'
+
+
+def test_refuses_a_ring_that_is_full(aws: Any) -> None:
+    """K6: before Secrets Manager's own limit of 65,536 bytes does."""
+    written = json.loads(Keyring([key(1)]).to_json())
+    written["comment"] = "x" * (65_536 - len(json.dumps(written)) - 60)
+    secret = new_secret(aws, json.dumps(written))
+    version = request_rotation(aws, secret)
+    with pytest.raises(RotationError, match="over 65536 bytes"):
+        run(secret, version, "createSecret")
+    assert len(ring(aws, secret)) == 1
+
+
+@pytest.mark.parametrize("broken", ["", "canary", '{"keys":[{"id":"a"}]}'])
+def test_refuses_a_ring_that_is_broken(aws: Any, broken: str) -> None:
+    secret = new_secret(aws, broken or " ")
+    version = request_rotation(aws, secret)
+    with pytest.raises(RotationError, match="not a key ring") as caught:
+        run(secret, version, "createSecret")
+    assert "canary" not in str(caught.value)
+
+
+def test_the_test_step_refuses_another_ring(aws: Any) -> None:
+    """The new version must be the current one plus one key."""
+    for wrong in ([key(2), key(3)], [key(1)], [key(1), key(2), key(3)], []):
+        secret = new_secret(aws, Keyring([key(1)]).to_json())
+        version = request_rotation(aws, secret)
+        aws.put_secret_value(
+            SecretId=secret,
+            ClientRequestToken=version,
+            SecretString=Keyring(wrong).to_json().decode(),
+            VersionStages=["AWSPENDING"],
+        )
+        with pytest.raises(RotationError):
+            run(secret, version, "testSecret")
+
+
+def test_refuses_a_version_that_secrets_manager_did_not_ask_for(aws: Any) -> None:
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    request_rotation(aws, secret)
+    with pytest.raises(RotationError, match="no such version"):
+        run(secret, "0" * 36, "createSecret")
+
+
+def test_refuses_a_secret_without_rotation(aws: Any) -> None:
+    secret = new_secret(aws)
+    with pytest.raises(RotationError, match="not switched on"):
+        run(secret, "0" * 36, "createSecret")
+
+
+def test_refuses_an_unknown_step() -> None:
+    for step in ("", "deleteSecret", None):
+        with pytest.raises(RotationError, match="not a step"):
+            rotation.handler({"SecretId": "s", "ClientRequestToken": "t", "Step": step}, Context())
+
+
+def test_the_rotation_token_is_passed_on(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """K6: across accounts Secrets Manager sends one, and wants it back."""
+    secret = new_secret(aws)
+    version = request_rotation(aws, secret)
+    puts: list[dict[str, Any]] = []
+
+    class Noting:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            def call(**arguments: Any) -> Any:
+                if name == "put_secret_value":
+                    puts.append(dict(arguments))
+                    arguments.pop("RotationToken", None)
+                return getattr(aws, name)(**arguments)
+
+            return call
+
+    monkeypatch.setattr(rotation, "_client", Noting())
+    run(secret, version, "createSecret", RotationToken="proof")
+    assert [put.get("RotationToken") for put in puts] == ["proof"]
+
+
+def test_the_function_logs_no_value(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """K8: at DEBUG, where botocore would print the request that stores the ring."""
+    caplog.set_level(logging.DEBUG)
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    rotate(aws, secret)
+    logged = "".join(record.getMessage() + repr(vars(record)) for record in caplog.records)
+    assert secret in logged
+    for entry in json.loads(text(aws, secret))["keys"]:
+        assert entry["key"] not in logged
