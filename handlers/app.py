@@ -11,7 +11,8 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from codec import pipeline, wire
@@ -50,8 +51,20 @@ class Job(NamedTuple):
     record: Record
 
 
-def build_app(settings: ServerSettings, source: KeySource) -> App:
-    """The ASGI app that serves the operations of these settings, with keys from this source."""
+Run = Callable[[Callable[[], Answer]], Awaitable[Answer]]
+"""Runs work that may wait for the network."""
+
+
+async def _here(work: Callable[[], Answer]) -> Answer:
+    return work()
+
+
+def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> App:
+    """The ASGI app that serves the operations of these settings, with keys from this source.
+
+    A Lambda environment has one request at a time, so work is done where it is; a server that
+    has many gives `run` a thread for each (`asyncio.to_thread`).
+    """
     keep_large_buffers()
     operations = {name: _OPERATIONS[name] for name in settings.operations}
 
@@ -70,7 +83,7 @@ def build_app(settings: ServerSettings, source: KeySource) -> App:
         body = await _body(call)
         try:
             job = Job(namespace, _payloads(body), call.record)
-            return operation(job, settings, source)
+            return await run(partial(operation, job, settings, source))
         except CodecError as error:
             raise _refusal(error) from error
 

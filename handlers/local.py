@@ -1,5 +1,6 @@
 """The Codec Server on a laptop: the same app under uvicorn, with the development ring."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -11,7 +12,7 @@ import uvicorn
 
 from codec.errors import KeyringError
 from codec.sources import open_source
-from handlers.app import build_app
+from handlers.app import Run, build_app
 from handlers.asgi import App
 from handlers.settings import (
     LocalSettings,
@@ -39,7 +40,7 @@ def main() -> None:
     """Serve until interrupted; a wrong setting ends it at once with a sentence."""
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
-        app = build_app(settings, open_source(settings.keyring))
+        app = build_app(settings, open_source(settings.keyring), *_threads(settings))
         _check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
@@ -50,6 +51,11 @@ def main() -> None:
     print(_banner(local, settings), flush=True)  # noqa: T201 — for the person who started it
     gc.freeze()
     _serve(app, local)
+
+
+def _threads(settings: ServerSettings) -> tuple[Run, ...]:
+    # A thread for each request costs more than a small decode, so only where keys come from afar.
+    return (asyncio.to_thread,) if settings.keyring.startswith("secretsmanager:") else ()
 
 
 def _check(local: LocalSettings) -> None:
