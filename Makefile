@@ -27,7 +27,7 @@ TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check build sam lambda-runtime temporal
+.PHONY: help run test check fuzz seals build sam lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,12 @@ check: $(SYNCED) $(TEMPORAL_READY) ## lint, types and tests: what CI runs
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) pytest
+
+fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
+	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
+
+seals: $(SYNCED) ## a million seals: no nonce may come twice
+	SEALS=1000000 $(RUN) pytest --timeout 7200 tests/codec/test_encryption.py
 
 $(TOOLS)/uv/bin/uv:
 	@test -n "$(PYTHON)" || { echo "A Python of 3.11 or later with venv is needed." >&2; exit 1; }
