@@ -52,6 +52,10 @@ class DevServer:
             raise RuntimeError(f"temporal {arguments} ended {done.returncode}:\n{done.stderr}")
         return done.stdout
 
+    def knows(self, namespace: str) -> bool:
+        """Whether it is there, and ready for work in this namespace."""
+        return self.try_cli("workflow", "list", "--namespace", namespace).returncode == 0
+
 
 def cli_environment(home: str) -> dict[str, str]:
     """An environment in which the command line finds no settings, and writes none to the user's."""
@@ -72,10 +76,7 @@ def dev_server(*namespaces: str) -> Iterator[DevServer]:
 
         def answers() -> bool:
             # It listens a moment before it knows its namespaces.
-            return listens(port) and all(
-                server.try_cli("workflow", "list", "--namespace", name).returncode == 0
-                for name in ("default", *namespaces)
-            )
+            return listens(port) and all(map(server.knows, ("default", *namespaces)))
 
         with running(command, answers, cli_environment(home)):
             yield server
