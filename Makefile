@@ -27,7 +27,7 @@ TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check fuzz seals build sam lambda-runtime temporal
+.PHONY: help run test check bench fuzz seals build sam lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ check: $(SYNCED) $(TEMPORAL_READY) ## lint, types and tests: what CI runs
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) pytest
+
+bench: $(SYNCED) ## measure, and write docs/performance.md
+	$(RUN) python -m benchmarks --write
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py

@@ -21,13 +21,13 @@ KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 # Marks of other systems that use the same encoding name for envelopes of their own.
-_FOREIGN = ("encryption-dek", "encrypted-data-key")
+_FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 
 def is_ours(metadata: Mapping[str, bytes]) -> bool:
     """Whether `binary/encrypted` means our format here."""
-    return not any(mark in metadata for mark in _FOREIGN)
+    return _FOREIGN.isdisjoint(metadata)
 
 
 def sealed_metadata(key: Key) -> dict[str, bytes]:

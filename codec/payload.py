@@ -5,7 +5,7 @@ The SDK, whose native bridge takes a third of a second to load, stays out of the
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -63,8 +63,9 @@ def _message_class() -> type[PayloadMessage]:
     ):
         payload.field.add(name=name, number=number, type=kind, label=label, type_name=nested)
     pool = DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
-    return GetMessageClass(pool.FindMessageTypeByName("codec.Payload"))  # type: ignore[no-untyped-call, no-any-return]
+    pool.Add(file)
+    made: Any = GetMessageClass(pool.FindMessageTypeByName("codec.Payload"))
+    return cast("type[PayloadMessage]", made)
 
 
 Payload = _message_class()
@@ -116,6 +117,7 @@ class Known:
     def __init__(self, encoding: bytes) -> None:
         self.metadata = {ENCODING: encoding}
         self.prefix = serialize(self.metadata, b"")
+        self.size = len(self.prefix)
 
 
 KNOWN = (Known(b"json/plain"), Known(b"binary/plain"), Known(b"binary/null"))
@@ -128,22 +130,21 @@ def recognise(serialized: bytes) -> tuple[Known, int] | None:
     """
     for known in KNOWN:
         if serialized.startswith(known.prefix):
-            start = _data_start(serialized, len(known.prefix))
+            start = _data_start(serialized, known.size)
             return None if start is None else (known, start)
     return None
 
 
 def _data_start(serialized: bytes, at: int) -> int | None:
-    # Data must be the last field and reach to the very end.
-    end = len(serialized)
-    if at == end:
-        return end
-    length = shift = 0
-    for start in range(at + 1, min(end, at + 5)):
-        byte = serialized[start]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            complete = serialized[at] == _DATA[0] and start + 1 + length == end
-            return start + 1 if complete else None
-    return None
+    # Data must be the only field from here on, and reach to the very end.
+    left = len(serialized) - at
+    if left == 0:
+        return at
+    if left < 3 or serialized[at] != _DATA[0]:
+        return None
+    length, low = serialized[at + 1], serialized[at + 2]
+    if length < 0x80:
+        return at + 2 if length + 2 == left else None
+    if low < 0x80:
+        return at + 3 if (length & 0x7F | low << 7) + 3 == left else None
+    return at + 4 if _varint(left - 4) == serialized[at + 1 : at + 4] else None

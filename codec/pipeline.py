@@ -1,7 +1,8 @@
 """Lists of payloads: sealed one by one, opened by peeling encodings from the outside in."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -50,8 +51,14 @@ def decode(payloads: Iterable[HasContent], keys: Keys) -> list[Outcome]:
 
     Raises KeyringUnavailable, for the whole list, where a key may exist but can't be had now.
     """
-    opener = _Opener(keys, compression.Allowance())
-    return [_decode_one(payload.metadata, payload.data, opener) for payload in payloads]
+    opener = _Opener(keys)
+    outcomes: list[Outcome] = []
+    for payload in payloads:
+        try:
+            outcomes.append(opener.peel(payload.metadata, payload.data))
+        except PayloadError as error:
+            outcomes.append(error)
+    return outcomes
 
 
 def encode(serialized: Sequence[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
@@ -72,51 +79,51 @@ def _smaller(payload: bytes) -> bytes:
     return wrapped if len(wrapped) < len(payload) else payload
 
 
+OpenOne = Callable[[bytes], bytes]
+
+
 class _Opener:
-    """Takes one encoding off, with the keys and the allowance of one request."""
+    """Takes encodings off, with the keys and the allowance of one request."""
 
-    def __init__(self, keys: Keys, allowance: compression.Allowance) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._allowance = allowance
+        self._allowance = compression.Allowance()
         self._held: dict[bytes, Key] = {}
+        self._last: tuple[Mapping[str, bytes] | None, OpenOne | None] = (None, None)
 
-    def open(self, metadata: Mapping[str, bytes], data: bytes) -> bytes:
-        """The serialized payload inside."""
+    def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
+        """Take off all that are ours; None where not even the outermost one is."""
+        last, open_one = self._last
+        if metadata is not last:  # payloads of one request mostly share one metadata object
+            open_one = self._opener(metadata)
+            self._last = metadata, open_one
+        opened = None
+        layers = 0
+        while open_one is not None:
+            if layers == MAX_LAYERS:
+                raise PayloadError(Reason.TOO_MANY_LAYERS)
+            layers += 1
+            serialized = open_one(data)
+            opened = Opened(serialized, recognise(serialized))
+            if opened.known:  # nothing that is recognised is encoded
+                break
+            inner = parse(serialized)
+            data = inner.data
+            open_one = self._opener(inner.metadata)
+        return opened
+
+    def _opener(self, metadata: Mapping[str, bytes]) -> OpenOne | None:
+        if not is_encoded(metadata):
+            return None
         encoding = metadata[ENCODING]
-        if encoding == encryption.ENCRYPTED:
-            return encryption.open_sealed(self._key(metadata.get(encryption.KEY_ID)), data)
-        return compression.inflate(encoding, data, self._allowance)
-
-    def _key(self, key_id: bytes | None) -> Key:
+        if encoding != encryption.ENCRYPTED:
+            return lambda data: compression.inflate(encoding, data, self._allowance)
+        key_id = metadata.get(encryption.KEY_ID)
         if key_id is None:
             raise PayloadError(Reason.NO_KEY_ID)
-        key = self._held.get(key_id)
-        if key is None:
-            key = self._held[key_id] = self._keys.opening(key_id)
-        return key
-
-
-def _decode_one(metadata: Mapping[str, bytes], data: bytes, opener: _Opener) -> Outcome:
-    try:
-        return _peel(metadata, data, opener)
-    except PayloadError as error:
-        return error
-
-
-def _peel(metadata: Mapping[str, bytes], data: bytes, opener: _Opener) -> Opened | None:
-    opened = None
-    for _ in range(MAX_LAYERS):
-        if not is_encoded(metadata):
-            return opened
-        serialized = opener.open(metadata, data)
-        opened = Opened(serialized, recognise(serialized))
-        if opened.known:
-            return opened
-        inner = parse(serialized)
-        metadata, data = inner.metadata, inner.data
-    if is_encoded(metadata):
-        raise PayloadError(Reason.TOO_MANY_LAYERS)
-    return opened
+        if key_id not in self._held:
+            self._held[key_id] = self._keys.opening(key_id)
+        return partial(encryption.open_sealed, self._held[key_id])
 
 
 def is_encoded(metadata: Mapping[str, bytes]) -> bool:

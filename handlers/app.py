@@ -10,7 +10,6 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -66,7 +65,7 @@ def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> 
     has many gives `run` a thread for each (`asyncio.to_thread`).
     """
     keep_large_buffers()
-    operations = {name: _OPERATIONS[name] for name in settings.operations}
+    operations = {name: OPERATIONS[name] for name in settings.operations}
 
     async def answer(call: Call) -> Answer:
         name = call.path.rstrip("/").rpartition("/")[2]
@@ -82,7 +81,7 @@ def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> 
         namespace = _namespace(call, settings.default_namespace)
         body = await _body(call)
         try:
-            job = Job(namespace, _payloads(body), call.record)
+            job = Job(namespace, read_payloads(body), call.record)
             return await run(partial(operation, job, settings, source))
         except CodecError as error:
             raise _refusal(error) from error
@@ -136,7 +135,8 @@ async def _body(call: Call) -> bytes:
     return b"".join(chunks)
 
 
-def _payloads(body: bytes) -> Sequence[wire.Received]:
+def read_payloads(body: bytes) -> Sequence[wire.Received]:
+    """The payloads of a request; raises WireError, or Refusal where there are too many."""
     payloads = wire.read(body)
     if len(payloads) > wire.MAX_PAYLOADS:
         raise Refusal(413, f"A request has at most {wire.MAX_PAYLOADS} payloads.")
@@ -145,20 +145,24 @@ def _payloads(body: bytes) -> Sequence[wire.Received]:
 
 def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
     outcomes = pipeline.decode(job.payloads, source.keys(job.namespace))
-    failures = Counter(each.reason.value for each in outcomes if isinstance(each, PayloadError))
-    job.record.update(payloads=len(outcomes), undecoded=dict(failures))
-    if failures and settings.strict:
-        raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
-    rendered, size = [], 0
+    rendered: list[bytes] = []
+    failures: dict[str, int] = {}
+    size = 0
     for payload, outcome in zip(job.payloads, outcomes, strict=True):
         if isinstance(outcome, pipeline.Opened):
-            rendered.append(wire.render_opened(outcome))
+            written = wire.render_opened(outcome)
         else:
-            rendered.append(wire.render_received(payload))
-        size += len(rendered[-1])
+            written = wire.render_received(payload)
+            if outcome is not None:
+                failures[outcome.reason] = failures.get(outcome.reason, 0) + 1
+        rendered.append(written)
+        size += len(written)
         if size > MAX_ANSWER_BYTES:
             raise Refusal(413)
-    return _answer(rendered, {"x-codec-undecoded": str(failures.total())})
+    job.record.update(payloads=len(outcomes), undecoded=failures)
+    if failures and settings.strict:
+        raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
+    return _answer(rendered, {"x-codec-undecoded": str(sum(failures.values()))})
 
 
 def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
@@ -173,7 +177,7 @@ def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
 
 
 Operation = Callable[[Job, ServerSettings, KeySource], Answer]
-_OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
+OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
 
 
 def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:

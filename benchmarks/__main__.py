@@ -1,0 +1,56 @@
+"""`make bench`: measure, print, and write the tables into docs/performance.md."""
+
+import platform
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.cases import CASES
+from benchmarks.in_process import Result, measure
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+LIBRARIES = ("cryptography", "msgspec", "protobuf", "pybase64", "temporalio")
+
+
+def table(result: Result, operation: str) -> str:
+    """A table of one operation, with the two ratios that count."""
+    lines = [
+        f"| {operation}, µs of CPU | " + " | ".join(case.name for case in CASES) + " |",
+        "|---|" + "---|" * len(CASES),
+    ]
+    for name in ("samples", "bare", "ours"):
+        times = [result[operation, case.name, name] for case in CASES]
+        lines.append(f"| {name} | " + " | ".join(f"{each:,.1f}" for each in times) + " |")
+    for title, of, to in (
+        ("times faster than samples", "samples", "ours"),
+        ("times the bare calls", "ours", "bare"),
+    ):
+        ratios = [result[operation, c.name, of] / result[operation, c.name, to] for c in CASES]
+        lines.append(f"| **{title}** | " + " | ".join(f"**{each:.1f}**" for each in ratios) + " |")
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What it was measured on."""
+    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    name = processor[1] if processor else platform.processor()
+    libraries = ", ".join(f"{each} {version(each)}" for each in LIBRARIES)
+    return f"{name}, Python {platform.python_version()}; {libraries}."
+
+
+def main() -> None:
+    """Measure and show; with `--write`, put it into the page too."""
+    result = measure()
+    text = "\n\n".join([machine(), table(result, "decode"), table(result, "encode")])
+    print(text)
+    if "--write" in sys.argv[1:]:
+        page = PAGE.read_text()
+        begin, end = "<!-- in process: begin -->\n", "<!-- in process: end -->"
+        before, rest = page.split(begin)
+        PAGE.write_text(before + begin + text + "\n" + end + rest.split(end)[1])
+        print(f"written to {PAGE.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

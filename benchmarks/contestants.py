@@ -1,0 +1,112 @@
+"""Who is measured: from the bytes of a request's body to the bytes of the answer's."""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf import json_format  # noqa: TID251 — it is what we are compared with
+from pybase64 import b64decode, b64encode
+from temporalio.api.common.v1 import Payload, Payloads
+
+from benchmarks.cases import KEY
+from codec.sources import FixedSource, development_ring
+from handlers import app
+from handlers.asgi import Record
+from handlers.settings import server_settings
+
+Serve = Callable[[bytes], bytes]
+
+
+def ours(operation: str) -> Serve:
+    """The server's own functions, every strictness switched on; HTTP is not part of it."""
+    app.keep_large_buffers()
+    settings, source = server_settings({}), FixedSource(development_ring())
+    run = app.OPERATIONS[operation]
+
+    def serve(body: bytes) -> bytes:
+        job = app.Job("default", app.read_payloads(body), Record())
+        return run(job, settings, source).body
+
+    return serve
+
+
+class Samples:
+    """A codec and a server's conversions in the way of Temporal's official samples.
+
+    protobuf's own JSON, one message object for each payload, AES-GCM of the same library.
+    """
+
+    def __init__(self) -> None:
+        self._cipher = AESGCM(KEY.secret)
+
+    def decode(self, body: bytes) -> bytes:
+        """Parse, decrypt each, print."""
+        request = json_format.Parse(body, Payloads())
+        opened = []
+        for payload in request.payloads:
+            if payload.metadata.get("encoding", b"").decode() != "binary/encrypted":
+                opened.append(payload)
+                continue
+            key_id = payload.metadata.get("encryption-key-id", b"").decode()
+            if key_id != KEY.id:
+                raise ValueError(key_id)
+            data = payload.data
+            opened.append(Payload.FromString(self._cipher.decrypt(data[:12], data[12:], None)))
+        return json_format.MessageToJson(Payloads(payloads=opened)).encode()
+
+    def encode(self, body: bytes) -> bytes:
+        """Parse, encrypt each, print."""
+        sealed = []
+        for payload in json_format.Parse(body, Payloads()).payloads:
+            nonce = os.urandom(12)
+            data = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), None)
+            metadata = {"encoding": b"binary/encrypted", "encryption-key-id": KEY.id.encode()}
+            sealed.append(Payload(metadata=metadata, data=data))
+        return json_format.MessageToJson(Payloads(payloads=sealed)).encode()
+
+
+class _BarePayload(msgspec.Struct):
+    metadata: msgspec.Raw
+    data: msgspec.Raw
+
+
+class _BareRequest(msgspec.Struct):
+    payloads: list[_BarePayload]
+
+
+class Bare:
+    """The library calls that any Python server makes, and nothing checked: the least there is."""
+
+    def __init__(self) -> None:
+        app.keep_large_buffers()
+        self._cipher = AESGCM(KEY.secret)
+        self._decoder = msgspec.json.Decoder(_BareRequest)
+
+    def decode(self, body: bytes) -> bytes:
+        """As if every payload were json/plain under the one key."""
+        opened = []
+        for payload in self._decoder.decode(body).payloads:
+            sealed = memoryview(b64decode(memoryview(payload.data)[1:-1], None, True))
+            inner = self._cipher.decrypt(sealed[:12], sealed[12:], None)
+            opened.append(
+                b'{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"%b"}' % b64encode(inner[24:])
+            )
+        return b'{"payloads":[%b]}' % b",".join(opened)
+
+    def encode(self, body: bytes) -> bytes:
+        """As if the serialized payload were its data."""
+        sealed = []
+        for payload in self._decoder.decode(body).payloads:
+            nonce = os.urandom(12)
+            plain = b64decode(memoryview(payload.data)[1:-1], None, True)
+            data = b64encode(nonce + self._cipher.encrypt(nonce, plain, None))
+            sealed.append(b'{"metadata":{"encoding":"","encryption-key-id":""},"data":"%b"}' % data)
+        return b'{"payloads":[%b]}' % b",".join(sealed)
+
+
+CONTESTANTS: dict[str, Callable[[str], Serve]] = {
+    "ours": ours,
+    "samples": lambda operation: getattr(Samples(), operation),
+    "bare": lambda operation: getattr(Bare(), operation),
+}
