@@ -20,6 +20,7 @@ ENCRYPTED = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
+_LEAST_BYTES = NONCE_BYTES + TAG_BYTES
 # Marks of other systems that use the same encoding name for envelopes of their own.
 _FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
@@ -42,7 +43,7 @@ def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:
 
 def open_sealed(key: Key, data: bytes) -> bytes:
     """Open what `seal` made; raises PayloadError where a byte is not as it was."""
-    if len(data) < NONCE_BYTES + TAG_BYTES:
+    if len(data) < _LEAST_BYTES:
         raise PayloadError(Reason.TOO_SHORT)
     sealed = memoryview(data) if len(data) > _COPY_BELOW else data
     try:
