@@ -77,11 +77,11 @@ def test_only_the_entries_read_the_environment(file: Path) -> None:
     assert not imports(file) & {"cli", *SDK}
 
 
-def test_the_wheel_holds_the_codec_alone() -> None:
+def test_the_wheel_holds_no_server() -> None:
     """A worker's `pip install` never brings mangum, uvicorn or a handler."""
     import tomllib  # noqa: PLC0415
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["codec"]
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["codec", "cli"]
     needs = " ".join(project["project"]["dependencies"])
     assert not [name for name in ("mangum", "uvicorn", "powertools", "jwt") if name in needs]

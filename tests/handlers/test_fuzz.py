@@ -1,5 +1,6 @@
 """Whatever is sent: a status from the fixed set, CORS always, and no exception escapes."""
 
+import asyncio
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import pytest
 
 from codec.sources import open_source
 from handlers.app import build_app
-from handlers.gateway import lambda_handler
+from handlers.gateway import Handler, lambda_handler
 from handlers.settings import server_settings
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, app, call
 from tests.vectors_read import vectors
@@ -115,10 +116,18 @@ def spoiled(event: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     return changed
 
 
-def test_any_event_gets_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
+@pytest.fixture
+def handler() -> Iterator[Handler]:
+    """A Lambda handler, and the event loop that Mangum finds, closed afterwards."""
     settings = server_settings({})
-    handler = lambda_handler(build_app(settings, open_source("development")), settings.cors)
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield lambda_handler(build_app(settings, open_source("development")), settings.cors)
+        asyncio.set_event_loop(None)
+
+
+def test_any_event_gets_an_answer(handler: Handler, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
     dice, seen = random.Random(4), Counter[int]()
     for _ in range(BODIES // 4):
         event = spoiled(dice.choice([EVENT, V1]), dice)
@@ -134,9 +143,7 @@ def test_any_event_gets_an_answer(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "event", [None, [], "x", 7, {}, {"version": "2.0"}, {"headers": []}], ids=str
 )
-def test_what_is_no_event_is_400(event: Any) -> None:
-    settings = server_settings({})
-    handler = lambda_handler(build_app(settings, open_source("development")), settings.cors)
+def test_what_is_no_event_is_400(handler: Handler, event: Any) -> None:
     answer = handler(event, None)
     assert answer["statusCode"] == 400
     assert answer["headers"]["content-type"] == "application/problem+json"
