@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from codec import Key, Keyring, PayloadError, open_source
-from codec.cached import Clock
 from codec.encryption import sealed_metadata
 from codec.keyring import ROTATION_WAIT
 from codec.pipeline import decode, encode
@@ -57,7 +56,8 @@ def test_who_can_read_whose_output(writer: str, reader: str) -> None:
 class Party:
     """A worker or a server: a reader and writer with a cache of its own."""
 
-    def __init__(self, secret: str, clock: Clock) -> None:
+    def __init__(self, secret: str, clock: FakeClock) -> None:
+        self._clock = clock
         self._keys = open_source(f"secretsmanager:{secret}", clock).keys("default")
 
     def seal(self) -> Content:
@@ -68,6 +68,7 @@ class Party:
     def refresh(self) -> None:
         """Wait until the ring is fresh, whoever fetches it: rule K4 gives it 24 hours from then."""
         while self._keys._cached.is_stale:  # type: ignore[attr-defined]
+            self._clock.advance(1)
             self.seal()
 
     def opens(self, payload: Content) -> bool:
@@ -109,17 +110,21 @@ def test_fifty_threads_decode_through_three_rotations(moto: int, secrets: Gate) 
             clock.advance(3600)
             sealed.append(random.choice(parties).seal())
 
+    def refresh() -> None:
+        for party in parties:
+            party.refresh()
+
     with ThreadPoolExecutor(50) as pool:
         for number in range(50):
             pool.submit(work, number)
         try:
             for _ in range(3):
                 rotate(aws, secret, clock)
-                for party in parties:
-                    party.refresh()
+                refresh()
                 secrets.fault = "AccessDeniedException"
                 live(22)
                 secrets.fault = None
+                refresh()
                 live(6)
         finally:
             done.set()
