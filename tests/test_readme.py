@@ -116,7 +116,7 @@ def shell() -> Iterator[Shell]:
     """A newcomer's shell; the README names ports, which must be free."""
     for port in (port for ports in SERVERS.values() for port in ports):
         if listens(port):
-            lack(f"port {port}", "stop what listens there, the README's session needs it")
+            lack(f"a free port {port}", "stop what listens there: the README names it")
     program = temporal()
     # Setting up prints what it does, the first time.
     make(".venv/.synced")
