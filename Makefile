@@ -112,7 +112,7 @@ PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 # botocore brings the descriptions of some 400 services, most of its weight; these are called.
 SERVICES := s3 secretsmanager ssm
-PREFLIGHT := __init__ cors events preflight settings
+PREFLIGHT := __init__ cors events preflight settings trust
 
 build-DecodeFunction build-EncodeFunction: | $(UV)
 	set -o pipefail; \

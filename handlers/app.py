@@ -3,7 +3,8 @@
 A request passes these checks, in this order, and the code below follows it line by line:
 
     known operation 404, method 405, origin 403, declared length 413, content type 415,
-    namespace 400, body read 413, parsed 400, keys 503, answer size 413
+    namespace 400, token shape and claims 401, JWKS 503, signature 401, policy 503 or 403,
+    body read 413, parsed 400, keys 503, answer size 413
 
 A preflight is answered before all of them (handlers/asgi.py), on any path: a browser shows a
 404 to the page that asked only where the preflight went well.
@@ -12,7 +13,7 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from codec import pipeline, wire
 from codec.errors import (
@@ -25,6 +26,10 @@ from codec.errors import (
 )
 from codec.sources import KeySource, check_namespace
 from handlers.asgi import Answer, App, Call, Record, Refusal, guarded
+from handlers.auth import TokenRefused
+from handlers.guard import Guard
+from handlers.jwks import JwksUnavailable
+from handlers.policy import Denied, PolicyUnavailable
 from handlers.settings import ServerSettings
 
 MAX_BODY_BYTES = 4_500_000
@@ -50,20 +55,30 @@ class Job(NamedTuple):
     record: Record
 
 
-Run = Callable[[Callable[[], Answer]], Awaitable[Answer]]
-"""Runs work that may wait for the network."""
+T = TypeVar("T")
 
 
-async def _here(work: Callable[[], Answer]) -> Answer:
+class Run(Protocol):
+    """Runs work that may wait for the network."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...  # noqa: D102
+
+
+async def _here(work: Callable[[], T]) -> T:
     return work()
 
 
-def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> App:
+def build_app(
+    settings: ServerSettings, source: KeySource, guard: Guard | None = None, run: Run = _here
+) -> App:
     """The ASGI app that serves the operations of these settings, with keys from this source.
 
+    Without a guard everybody may call: settings.py sees to it that this stays on a laptop.
     A Lambda environment has one request at a time, so work is done where it is; a server that
     has many gives `run` a thread for each (`asyncio.to_thread`).
     """
+    if (guard is None) != (settings.access is None):
+        raise ValueError("a guard is needed exactly where the settings ask for tokens")
     keep_large_buffers()
     operations = {name: OPERATIONS[name] for name in settings.operations}
 
@@ -79,6 +94,10 @@ def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> 
             raise Refusal(403, "This origin may not read decoded payloads.")
         _check_declared(call)
         namespace = _namespace(call, settings.default_namespace)
+        if guard is not None and not await run(partial(_admit, guard, call, namespace, name)):
+            if name != "decode" or not settings.access or not settings.access.passes_through:
+                raise Refusal(403)
+            operation = _pass_through
         body = await _body(call)
         try:
             job = Job(namespace, read_payloads(body), call.record)
@@ -87,6 +106,30 @@ def build_app(settings: ServerSettings, source: KeySource, run: Run = _here) -> 
             raise _refusal(error) from error
 
     return guarded(answer, settings.cors)
+
+
+def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:
+    # Whether the policy allows it; a caller who is nobody gets no further than here.
+    try:
+        identity = guard.identify(call.header("authorization"))
+        call.record.update(
+            subject=identity.subject,
+            email=identity.email,
+            issuer=identity.issuer,
+            kid=identity.kid,
+            token=identity.token,
+        )
+        call.record["rule"] = guard.allow(identity, namespace, operation)
+    except TokenRefused as error:
+        bearer = {"www-authenticate": 'Bearer error="invalid_token"'}
+        raise Refusal(401, headers=bearer) from error
+    except (JwksUnavailable, PolicyUnavailable) as error:
+        sentence = "Access cannot be checked at the moment. Try again later."
+        raise Refusal(503, sentence, {"retry-after": "30"}) from error
+    except Denied:
+        call.record["rule"] = "denied"
+        return False
+    return True
 
 
 def _check_declared(call: Call) -> None:
@@ -174,6 +217,11 @@ def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
     sealed = pipeline.encode(serialized, key, compress=settings.compress)
     render = wire.sealed_renderer(key)
     return _answer([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)], {})
+
+
+def _pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:
+    job.record.update(payloads=len(job.payloads))
+    return _answer([wire.render_received(payload) for payload in job.payloads], {})
 
 
 Operation = Callable[[Job, ServerSettings, KeySource], Answer]

@@ -27,6 +27,7 @@ Record = dict[str, object]
 # stand here because Python's own differ from version to version.
 _PROBLEMS = {
     400: ("Bad Request", "The request is not as it must be."),
+    401: ("Unauthorized", "A valid access token is needed."),
     403: ("Forbidden", "You may not do this."),
     404: ("Not Found", "There is no such operation here."),
     405: ("Method Not Allowed", "Only POST is served."),

@@ -8,10 +8,11 @@ from aws_lambda_powertools import Logger
 from codec.sources import open_source
 from handlers.app import build_app
 from handlers.gateway import lambda_handler
+from handlers.guard import make_guard
 from handlers.settings import server_settings
 
 _settings = server_settings(os.environ)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
-_app = build_app(_settings, open_source(_settings.keyring))
+_app = build_app(_settings, open_source(_settings.keyring), make_guard(_settings.access))
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors))
 gc.freeze()  # what is here by now stays: never look at it again

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from codec.sources import open_source
 from handlers.app import build_app
 from handlers.gateway import lambda_handler
+from handlers.guard import make_guard
 from handlers.settings import server_settings
 
 _settings = server_settings(os.environ)
@@ -16,6 +17,6 @@ _settings = server_settings(os.environ)
 _served = tuple(each for each in _settings.operations if each == "encode")
 _settings = replace(_settings, operations=_served)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
-_app = build_app(_settings, open_source(_settings.keyring))
+_app = build_app(_settings, open_source(_settings.keyring), make_guard(_settings.access))
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors))
 gc.freeze()  # what is here by now stays: never look at it again

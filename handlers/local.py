@@ -14,6 +14,7 @@ from codec.errors import KeyringError
 from codec.sources import open_source
 from handlers.app import Run, build_app
 from handlers.asgi import App
+from handlers.guard import make_guard
 from handlers.settings import (
     LocalSettings,
     ServerSettings,
@@ -26,7 +27,10 @@ from handlers.settings import (
 class _RequestFormatter(logging.Formatter):
     """A line for people: the time, and what the record of a request holds."""
 
-    _SHOWN = ("operation", "status", "namespace", "payloads", "undecoded", "reason", "cause")
+    _SHOWN = (
+        *("operation", "status", "namespace", "email", "subject", "rule"),
+        *("payloads", "undecoded", "reason", "cause"),
+    )
 
     def format(self, record: logging.LogRecord) -> str:
         fields = vars(record)
@@ -40,7 +44,8 @@ def main() -> None:
     """Serve until interrupted; a wrong setting ends it at once with a sentence."""
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
-        app = build_app(settings, open_source(settings.keyring), *_threads(settings))
+        guard = make_guard(settings.access)
+        app = build_app(settings, open_source(settings.keyring), guard, **_threads(settings))
         _check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
@@ -53,9 +58,11 @@ def main() -> None:
     _serve(app, local)
 
 
-def _threads(settings: ServerSettings) -> tuple[Run, ...]:
-    # A thread for each request costs more than a small decode, so only where keys come from afar.
-    return (asyncio.to_thread,) if settings.keyring.startswith("secretsmanager:") else ()
+def _threads(settings: ServerSettings) -> dict[str, Run]:
+    # A thread for each request costs more than a small decode, so only where one may have to
+    # wait for keys from afar.
+    from_afar = settings.access or settings.keyring.startswith("secretsmanager:")
+    return {"run": asyncio.to_thread} if from_afar else {}
 
 
 def _check(local: LocalSettings) -> None:
@@ -95,9 +102,9 @@ def _banner(local: LocalSettings, settings: ServerSettings) -> str:
     scheme = "https" if local.tls_cert else "http"
     lines = [f"Codec Server on {scheme}://{local.host}:{local.port}"]
     if settings.keyring == "development":
+        open_to_all = "" if settings.access else " and asks nobody for a token"
         lines.append(
-            "For development only: it uses the well-known keys of Temporal's samples "
-            "and asks nobody for a token."
+            f"For development only: it uses the well-known keys of Temporal's samples{open_to_all}."
         )
     return "\n".join(lines)
 

@@ -5,20 +5,28 @@ A setting that is wrong stops the start; the message names it and never shows it
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.cors import Cors
+from handlers.trust import TEMPORAL_CLOUD, Trust
 
 LOCAL_ORIGINS = "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080"
 OPERATIONS = ("decode", "encode")
 NAMES = frozenset(
     {
+        "CODEC_AUDIENCES",
         "CODEC_AUTH",
+        "CODEC_AUTHORIZER",
         "CODEC_COMPRESSION",
         "CODEC_DEFAULT_NAMESPACE",
+        "CODEC_EMAIL_CLAIM",
+        "CODEC_ISSUER",
+        "CODEC_JWKS_URL",
         "CODEC_KEYRING",
+        "CODEC_ON_DENY",
         "CODEC_OPERATIONS",
         "CODEC_ORIGINS",
+        "CODEC_POLICY",
         "CODEC_STRICT",
     }
 )
@@ -26,6 +34,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 )
+_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 Environ = Mapping[str, str]
@@ -43,6 +52,18 @@ class PreflightSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Whose tokens are believed, and who of them may read."""
+
+    trust: Trust
+    authorizer: str
+    policy: str | None
+    """Where the policy document is; None allows nobody."""
+    passes_through: bool
+    """Whether /decode gives a caller who may not read the payloads back as they came."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """What the decode and encode functions, and the local server, need."""
 
@@ -52,6 +73,8 @@ class ServerSettings:
     default_namespace: str | None
     strict: bool
     compress: bool
+    access: Access | None
+    """Who may call; None lets everybody, and is refused on Lambda."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +96,7 @@ def preflight_settings(environ: Environ) -> PreflightSettings:
 def server_settings(environ: Environ) -> ServerSettings:
     """Settings of a function that decodes or encodes; raises SettingsError."""
     _refuse_unknown(environ)
+    with_tokens = _choice(environ, "CODEC_AUTH", ("none", "jwt")) == "jwt"
     settings = ServerSettings(
         cors=_cors(environ),
         keyring=environ.get("CODEC_KEYRING", "development"),
@@ -80,8 +104,8 @@ def server_settings(environ: Environ) -> ServerSettings:
         default_namespace=environ.get("CODEC_DEFAULT_NAMESPACE", "default") or None,
         strict=_choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
         compress=_choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
+        access=_access(environ) if with_tokens else None,
     )
-    _choice(environ, "CODEC_AUTH", ("none",))
     _refuse_open_decoder(environ, settings)
     return settings
 
@@ -96,7 +120,8 @@ def local_settings(environ: Environ) -> LocalSettings:
     )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("TLS_CERT and TLS_KEY belong together: set both, or neither")
-    if settings.host not in _LOOPBACK:
+    open_to_all = environ.get("CODEC_AUTH", "none") == "none" or settings.tls_cert is None
+    if settings.host not in _LOOPBACK and open_to_all:
         raise SettingsError(
             "HOST beyond loopback wants CODEC_AUTH=jwt and TLS_CERT: anybody who can reach it "
             "could read every payload"
@@ -116,7 +141,7 @@ def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
     if not on_lambda or environ.get("AWS_SAM_LOCAL") == "true":
         return
-    if environ.get("CODEC_AUTH", "none") == "none":
+    if settings.access is None:
         raise SettingsError("CODEC_AUTH=none is refused on Lambda: anybody could decode")
     if settings.keyring == "development":
         raise SettingsError(
@@ -134,6 +159,36 @@ def _cors(environ: Environ) -> Cors:
                 "slash; http only for localhost, 127.0.0.1 and [::1]"
             )
     return Cors(origin.strip() for origin in origins)
+
+
+def _access(environ: Environ) -> Access:
+    authorizer = _choice(environ, "CODEC_AUTHORIZER", ("policy", "permissions-claim"))
+    policy = environ.get("CODEC_POLICY") or None
+    if policy is not None and not policy.startswith("file:"):
+        raise SettingsError("CODEC_POLICY must be file:PATH")
+    return Access(
+        trust=_trust(environ),
+        authorizer=authorizer,
+        policy=policy,
+        passes_through=_choice(environ, "CODEC_ON_DENY", ("reject", "passthrough"))
+        == "passthrough",
+    )
+
+
+def _trust(environ: Environ) -> Trust:
+    email_claim = environ.get("CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
+    own = [environ.get(name, "") for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
+    if not any(own):
+        return replace(TEMPORAL_CLOUD, email_claim=email_claim)
+    issuer, jwks_url, audiences = own
+    if not all(own):
+        raise SettingsError(
+            "CODEC_ISSUER, CODEC_JWKS_URL and CODEC_AUDIENCES belong together: set all three, or "
+            "none for Temporal Cloud's"
+        )
+    if not _HTTPS.fullmatch(jwks_url):
+        raise SettingsError("CODEC_JWKS_URL must be an https address")
+    return Trust(issuer, jwks_url, tuple(audiences.split(",")), email_claim)
 
 
 def _operations(environ: Environ) -> tuple[str, ...]:

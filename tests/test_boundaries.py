@@ -35,8 +35,8 @@ def loaded(module: str) -> set[str]:
     [
         ("codec", HEAVY),
         ("codec.wire", HEAVY),
-        ("handlers.decode", HEAVY),
-        ("handlers.encode", HEAVY),
+        ("handlers.decode", HEAVY - {"jwt"}),
+        ("handlers.encode", HEAVY - {"jwt"}),
         ("handlers.preflight", EVERYTHING),
     ],
 )

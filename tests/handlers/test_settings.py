@@ -51,6 +51,7 @@ def test_every_setting_is_read() -> None:
 
 WRONG = [
     {"CODEC_AUTH": "jwt-s3cret"},
+    {"CODEC_AUTH": "JWT"},
     {"CODEC_AUTH": ""},
     {"CODEC_COMPRESSION": "s3cret"},
     {"CODEC_OPERATIONS": "decode,s3cret"},
@@ -117,6 +118,68 @@ def test_every_known_setting_is_documented() -> None:
 def test_an_open_decoder_does_not_start_on_lambda(environ: Mapping[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=f"{named}.* is refused on Lambda"):
         server_settings({**LAMBDA, **environ})
+
+
+def test_on_lambda_it_starts_with_tokens_and_keys_of_ones_own() -> None:
+    own = {"CODEC_AUTH": "jwt", "CODEC_KEYRING": "secretsmanager:temporal-codec/default"}
+    assert server_settings({**LAMBDA, **own}).access is not None
+    with pytest.raises(SettingsError, match="CODEC_KEYRING=development is refused on Lambda"):
+        server_settings({**LAMBDA, "CODEC_AUTH": "jwt"})
+
+
+def test_temporal_cloud_is_trusted_by_default() -> None:
+    access = server_settings({"CODEC_AUTH": "jwt"}).access
+    assert access is not None
+    assert access.trust.issuer == "https://login.tmprl.cloud/"
+    assert access.trust.jwks_url == "https://login.tmprl.cloud/.well-known/jwks.json"
+    assert access.trust.audiences == ("https://saas-api.tmprl.cloud",)
+    assert access.trust.email_claim == "https://saas-api.tmprl.cloud/user/email"
+    assert access.policy is None
+    assert not access.passes_through
+
+
+OWN_ISSUER = {
+    "CODEC_AUTH": "jwt",
+    "CODEC_ISSUER": "https://issuer.example.com/",
+    "CODEC_JWKS_URL": "https://issuer.example.com/jwks.json",
+    "CODEC_AUDIENCES": "codec,other",
+}
+
+
+def test_an_issuer_of_ones_own() -> None:
+    access = server_settings({**OWN_ISSUER, "CODEC_EMAIL_CLAIM": "email"}).access
+    assert access is not None
+    assert access.trust.audiences == ("codec", "other")
+    assert access.trust.email_claim == "email"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"CODEC_ISSUER": ""},
+        {"CODEC_JWKS_URL": ""},
+        {"CODEC_AUDIENCES": ""},
+        {"CODEC_JWKS_URL": "http://issuer.example.com/jwks.json"},
+        {"CODEC_JWKS_URL": "https://"},
+        {"CODEC_POLICY": "policy.json"},
+        {"CODEC_POLICY": "http://x"},
+        {"CODEC_AUTHORIZER": "anybody"},
+        {"CODEC_ON_DENY": "allow"},
+    ],
+    ids=str,
+)
+def test_half_a_trust_is_none(changes: dict[str, str]) -> None:
+    """All three, or none: a mixture would trust one issuer's keys for another's tokens."""
+    with pytest.raises(SettingsError, match="CODEC_"):
+        server_settings({**OWN_ISSUER, **changes})
+
+
+def test_beyond_loopback_with_tokens_and_tls() -> None:
+    both = {"HOST": "0.0.0.0", "CODEC_AUTH": "jwt", "TLS_CERT": "c", "TLS_KEY": "k"}
+    assert local_settings(both).host == "0.0.0.0"
+    for missing in ({"CODEC_AUTH": "none"}, {"TLS_CERT": "", "TLS_KEY": ""}):
+        with pytest.raises(SettingsError, match="HOST beyond loopback"):
+            local_settings({**both, **missing})
 
 
 def test_sam_local_may_be_open() -> None:

@@ -1,0 +1,45 @@
+"""Who may do this: the token's bearer, and what the authorizer says of them."""
+
+from pathlib import Path
+
+from handlers.auth import Identity, Verifier
+from handlers.https import HttpsDocument
+from handlers.jwks import Jwks
+from handlers.policy import Authorizer, PermissionsClaim, PolicyAuthorizer
+from handlers.settings import Access
+
+NOBODY = b'{"grants":[]}'
+
+
+class Guard:
+    """A verifier of tokens and an authorizer, as the settings say."""
+
+    def __init__(self, verifier: Verifier, authorizer: Authorizer) -> None:
+        self._verifier = verifier
+        self._authorizer = authorizer
+
+    def identify(self, authorization: str | None) -> Identity:
+        """The caller; raises TokenRefused or JwksUnavailable."""
+        return self._verifier.verify(authorization)
+
+    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
+        """The rule that allows it; raises Denied or PolicyUnavailable."""
+        return self._authorizer.allow(identity, namespace, operation)
+
+
+def make_guard(access: Access | None) -> Guard | None:
+    """The guard that the settings ask for, with the issuer's keys fetched if they can be."""
+    if access is None:
+        return None
+    keys = Jwks(HttpsDocument(access.trust.jwks_url))
+    keys.warm()
+    return Guard(Verifier(access.trust, keys), _authorizer(access))
+
+
+def _authorizer(access: Access) -> Authorizer:
+    if access.authorizer == "permissions-claim":
+        return PermissionsClaim()
+    if access.policy is None:
+        return PolicyAuthorizer(lambda: NOBODY)
+    path = Path(access.policy.removeprefix("file:"))
+    return PolicyAuthorizer(path.read_bytes)

@@ -1,0 +1,51 @@
+"""JSON from strangers, read in one way only: no member twice, no depth, no odd text."""
+
+import json
+from typing import Any
+
+MAX_DEPTH = 8
+
+
+class NotStrict(Exception):
+    """The text can be read in more than one way, or not at all."""
+
+
+def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """The object that the text holds; raises NotStrict, whose message never quotes it."""
+    try:
+        document = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse
+        )
+    except (ValueError, RecursionError):
+        raise NotStrict("not strict JSON") from None
+    if not isinstance(document, dict):
+        raise NotStrict("not an object")
+    _check(document, max_depth)
+    return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError
+    return members
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError  # NaN and Infinity
+
+
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise NotStrict("half a surrogate pair") from None
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise NotStrict("too deep")
+        for member in value:
+            _check(member, depth - 1)
+        if isinstance(value, dict):
+            for member in value.values():
+                _check(member, depth - 1)
