@@ -1,1 +1,21 @@
 """`temporal-codec`: what people do with key rings, histories, payloads and endpoints."""
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    try:
+        # A worker's installation has the codec alone, and the script all the same.
+        from cli.app import app  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in {"rich", "typer"}:
+            raise
+        sys.exit(f"temporal-codec needs {error.name}: install temporal-codec[cli]")
+    # botocore knows the other name only; the AWS command line, and so people, go by this one.
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
+    app()

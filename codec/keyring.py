@@ -118,6 +118,18 @@ def with_key(text: bytes, key: Key) -> bytes:
     return longer
 
 
+def without_key(text: bytes, key_id: str) -> bytes:
+    """A ring's text without one of its keys; all else in it stays, as `with_key` leaves it.
+
+    Raises KeyringError where the text is no ring, or has no such key.
+    """
+    if Keyring.from_json(text).get(key_id.encode()) is None:
+        raise KeyringError("it has no key of this id")
+    document = msgspec.json.decode(text)
+    document["keys"] = [entry for entry in document["keys"] if entry["id"] != key_id]
+    return msgspec.json.encode(document)
+
+
 def new_key(now: datetime, *, wait: timedelta = ROTATION_WAIT) -> Key:
     """A new random key, which seals after the wait; its id tells its month."""
     return Key(f"{now:%Y-%m}-{token_hex(3)}", token_bytes(KEY_BYTES), now + wait)

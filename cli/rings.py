@@ -1,0 +1,54 @@
+"""A ring by the name that somebody gave on the command line."""
+
+import re
+
+from cli.errors import CliError
+from cli.ring_file import FileStore
+from cli.ring_store import RingStore, Stored
+from codec.errors import KeyringError
+from codec.keyring import Keyring
+from codec.sources import PLACEHOLDER
+
+_SCHEME = re.compile(r"[a-z][a-z0-9]+")
+_KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."
+
+
+def open_store(ring: str) -> RingStore:
+    """The place that a name stands for; raises CliError where it is no ring's name."""
+    if PLACEHOLDER in ring:
+        raise CliError(
+            f"{PLACEHOLDER} stands for every namespace's own ring. Give one namespace's name in "
+            "its place, for example secretsmanager:temporal-codec/orders."
+        )
+    if ring == "development":
+        raise CliError(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
+    scheme, colon, name = ring.partition(":")
+    if not (colon and _SCHEME.fullmatch(scheme)):
+        scheme, name = "file", ring
+    if not name or scheme not in {"file", "secretsmanager"}:
+        raise CliError(f"This names no key ring. {_KINDS}")
+    return FileStore(name) if scheme == "file" else _secret(name)
+
+
+def load(store: RingStore) -> tuple[Stored, Keyring]:
+    """A ring that is there and in order; raises CliError."""
+    stored = store.read()
+    if stored is None:
+        raise CliError(f"There is no {store.uri}. `temporal-codec keys new` makes one.")
+    return stored, parse(store, stored.text)
+
+
+def parse(store: RingStore, text: bytes) -> Keyring:
+    """The ring that a store's text is; raises CliError."""
+    try:
+        return Keyring.from_json(text)
+    except KeyringError as error:
+        raise CliError(f"{store.uri} is broken: {error}. {store.repair}") from None
+
+
+def _secret(name: str) -> RingStore:
+    try:
+        from cli.ring_secret import SecretStore  # noqa: PLC0415 — botocore costs 0.2 s
+    except ImportError:
+        raise CliError("secretsmanager: needs botocore: install temporal-codec[cli].") from None
+    return SecretStore(name)
