@@ -106,7 +106,8 @@ $(TEMPORAL_READY):
 	fi
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
-.PHONY: build-DecodeFunction build-EncodeFunction build-PreflightFunction
+.PHONY: build-DecodeFunction build-EncodeFunction build-RotationFunction \
+	build-PreflightFunction
 
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
@@ -114,7 +115,7 @@ PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 SERVICES := s3 secretsmanager ssm
 PREFLIGHT := __init__ cors events preflight settings trust
 
-build-DecodeFunction build-EncodeFunction: | $(UV)
+build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
 	set -o pipefail; \
 	$(UV) export --frozen --quiet --no-default-groups --group server --no-emit-project \
 	| $(UV) pip install --quiet --target $(ARTIFACTS_DIR) --python $(PYTHON) --python-version 3.13 \

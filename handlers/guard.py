@@ -1,6 +1,7 @@
 """Who may do this: the token's bearer, and what the authorizer says of them."""
 
 from pathlib import Path
+from typing import Any
 
 from handlers.auth import Identity, Verifier
 from handlers.https import HttpsDocument
@@ -41,5 +42,24 @@ def _authorizer(access: Access) -> Authorizer:
         return PermissionsClaim()
     if access.policy is None:
         return PolicyAuthorizer(lambda: NOBODY)
-    path = Path(access.policy.removeprefix("file:"))
-    return PolicyAuthorizer(path.read_bytes)
+    scheme, _, name = access.policy.partition(":")
+    return PolicyAuthorizer(Path(name).read_bytes if scheme == "file" else Parameter(name))
+
+
+class Parameter:
+    """A parameter of AWS Systems Manager, fetched anew at each call."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._client: Any = None
+
+    def __call__(self) -> bytes:
+        """Its value; raises what botocore raises."""
+        if self._client is None:
+            import botocore.session  # noqa: PLC0415 — a policy in a file does not need it
+            from botocore.config import Config  # noqa: PLC0415
+
+            config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+            self._client = botocore.session.get_session().create_client("ssm", config=config)
+        answer = self._client.get_parameter(Name=self._name)
+        return str(answer["Parameter"]["Value"]).encode()

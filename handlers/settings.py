@@ -164,8 +164,8 @@ def _cors(environ: Environ) -> Cors:
 def _access(environ: Environ) -> Access:
     authorizer = _choice(environ, "CODEC_AUTHORIZER", ("policy", "permissions-claim"))
     policy = environ.get("CODEC_POLICY") or None
-    if policy is not None and not policy.startswith("file:"):
-        raise SettingsError("CODEC_POLICY must be file:PATH")
+    if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
+        raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
     return Access(
         trust=_trust(environ),
         authorizer=authorizer,

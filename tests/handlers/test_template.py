@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,8 @@ from samtranslator.translator.transform import transform
 read = yaml_parse(sys.stdin.read())
 uploaded = json.loads(json.dumps(read))
 uploaded["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-json.dump({"read": read, "made": transform(uploaded, {}, None)}, sys.stdout)
+ring = yaml_parse(open("keyring.yaml").read())
+json.dump({"read": read, "ring": ring, "made": transform(uploaded, {}, None)}, sys.stdout)
 """
 
 Json = dict[str, Any]
@@ -36,6 +38,7 @@ def templates() -> Json:
     expanded = subprocess.run(
         [SAM_PYTHON, "-c", EXPAND],
         input=TEXT,
+        cwd=ROOT,
         env={"AWS_DEFAULT_REGION": "us-east-1"},
         capture_output=True,
         text=True,
@@ -65,57 +68,26 @@ def settings(**parameters: str) -> dict[str, str]:
     """The variables of the decode function in a stack with these parameters."""
     declared = templates()["read"]["Parameters"].items()
     values = {name: each.get("Default") for name, each in declared} | parameters
-    return {name: values[value["Ref"]] for name, value in environment(DECODE).items()}
+    return {name: resolved(value, values) for name, value in environment(DECODE).items()}
 
 
-def test_each_route_has_its_function() -> None:
-    """Just these; a typo would send a browser's preflight to a function that wants a token."""
-    (api,) = of_type("AWS::ApiGatewayV2::Api")
-    routes = {
-        (method, path): re.findall(r"\$\{(\w+)\.Arn\}", json.dumps(route))
-        for path, methods in api["Body"]["paths"].items()
-        for method, route in methods.items()
-    }
-    assert routes == {
-        ("post", "/decode"): [DECODE],
-        ("post", "/encode"): [ENCODE],
-        ("options", "/{proxy+}"): [PREFLIGHT],
-        ("options", "/"): [PREFLIGHT],
-        ("x-amazon-apigateway-any-method", "$default"): [DECODE],
-    }
-
-
-def test_the_gateway_leaves_cors_to_the_functions() -> None:
-    """With a CORS configuration it would drop their headers, and answer every origin alike."""
-    (api,) = of_type("AWS::ApiGatewayV2::Api")
-    assert "CorsConfiguration" not in json.dumps(templates()["made"])
-    assert "x-amazon-apigateway-cors" not in api["Body"]
-
-
-def test_the_stage_adds_nothing_to_the_path() -> None:
-    (stage,) = of_type("AWS::ApiGatewayV2::Stage")
-    assert stage["StageName"] == "$default"
-
-
-def test_the_gateway_lets_a_page_through() -> None:
-    """Its own 429 has no CORS headers: its limits lie above one page's burst (L1)."""
-    (stage,) = of_type("AWS::ApiGatewayV2::Stage")
-    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] >= 300
-    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] >= 100
-
-
-@pytest.mark.parametrize("name", [DECODE, ENCODE, PREFLIGHT])
-def test_each_function_has_its_file_its_runtime_and_its_build(name: str) -> None:
-    """A function's behaviour is one step from the template; deadlines nest (L2)."""
-    properties = function(name)
-    module, _, member = properties["Handler"].rpartition(".")
-    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
-    assert re.search(rf"^(def )?{member}\b", source, re.MULTILINE)
-    assert properties["Runtime"] == "python3.13"
-    assert 5 < properties["Timeout"] < 30
-    read = templates()["read"]["Resources"][name]
-    assert read["Metadata"]["BuildMethod"] == "makefile"
-    assert re.search(rf"^build-.*\bbuild-{name}\b|^build-{name}\b", makefile(), re.MULTILINE)
+def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
+    """What CloudFormation makes of a value; a resource stands for itself, as <Name>."""
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Ref":
+        return str(parameters.get(argument, f"<{argument}>"))
+    if function == "Fn::Sub":
+        return re.sub(
+            r"\$\{([^}]+)\}", lambda name: resolved({"Ref": name[1]}, parameters), argument
+        )
+    assert function == "Fn::If"
+    chosen = {
+        "HasKeyring": parameters.get("Keyring") != "",
+        "PerNamespace": parameters.get("Rings") == "per-namespace",
+    }[argument[0]]
+    return resolved(argument[1 if chosen else 2], parameters)
 
 
 def makefile() -> str:
@@ -123,7 +95,7 @@ def makefile() -> str:
 
 
 def test_no_function_is_left_out() -> None:
-    assert len(of_type("AWS::Lambda::Function")) == 3
+    assert len(of_type("AWS::Lambda::Function")) == 4
 
 
 def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
@@ -154,9 +126,152 @@ def test_a_stack_without_a_token_does_not_start(keyring: str) -> None:
         server_settings(deployed)
 
 
-def test_a_key_ring_must_be_named() -> None:
-    """No stack comes up with a ring that nobody chose."""
-    assert "Default" not in templates()["read"]["Parameters"]["Keyring"]
+def test_the_stack_s_own_ring_is_the_default() -> None:
+    """Exactly the secret that it made; or one for each namespace."""
+    assert settings()["CODEC_KEYRING"] == "secretsmanager:<Ring>"
+    each = settings(Rings="per-namespace")["CODEC_KEYRING"]
+    assert each == "secretsmanager:temporal-codec/{namespace}"
+    assert settings(Keyring="development")["CODEC_KEYRING"] == "development"
+
+
+def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
+    """Default deny: the policy document starts empty."""
+    access = server_settings({**settings(), "AWS_LAMBDA_FUNCTION_NAME": "decode"}).access
+    assert access is not None
+    assert access.trust.issuer == "https://login.tmprl.cloud/"
+    assert access.policy == "ssm:<Policy>"
+    (document,) = of_type("AWS::SSM::Parameter")
+    assert document["Value"] == '{"grants":[]}'
+
+
+@pytest.mark.parametrize("template", ["template.yaml", "keyring.yaml"])
+def test_nothing_in_a_stack_s_life_destroys_a_key(template: str) -> None:
+    """Retained when the stack goes, and when a change would replace it; the value is a literal.
+
+    A parameter in it would let a later edit overwrite a live ring.
+    """
+    resources = templates()["read" if template == "template.yaml" else "ring"]["Resources"]
+    kept = [r for r in resources.values() if r["Type"] in {SECRET, "AWS::KMS::Key"}]
+    assert len(kept) == (2 if template == "template.yaml" else 1)
+    for each in kept:
+        assert each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain"
+        if each["Type"] == SECRET:
+            assert each["Properties"]["SecretString"] == '{"keys":[]}'
+            assert "GenerateSecretString" not in each["Properties"]
+
+
+@pytest.mark.parametrize("template", ["template.yaml", "keyring.yaml"])
+def test_a_ring_is_rotated_from_its_first_minute(template: str) -> None:
+    """Decision 11: the first key is made by the rotation function, at once."""
+    resources = templates()["read" if template == "template.yaml" else "ring"]["Resources"]
+    (schedule,) = [r for r in resources.values() if r["Type"].endswith("RotationSchedule")]
+    assert schedule["Properties"]["RotateImmediatelyOnUpdate"] is True
+    assert schedule["Properties"]["RotationRules"] == {
+        "AutomaticallyAfterDays": {"Ref": "RotationDays"}
+    }
+
+
+SECRET = "AWS::SecretsManager::Secret"
+ALL_RINGS = (
+    "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:temporal-codec/*"
+)
+RINGS = {"Fn::If": ["PerNamespace", {"Fn::Sub": ALL_RINGS}, {"Ref": "Ring"}]}
+THROUGH_SECRETS_MANAGER = {
+    "StringEquals": {
+        "kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}
+    }
+}
+KMS_KEY = {"Fn::GetAtt": ["RingKey", "Arn"]}
+READS_RINGS = [
+    {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": RINGS},
+    {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": KMS_KEY,
+        "Condition": THROUGH_SECRETS_MANAGER,
+    },
+]
+READS_POLICY = [
+    {
+        "Effect": "Allow",
+        "Action": "ssm:GetParameter",
+        "Resource": {
+            "Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}"
+            ":parameter/${AWS::StackName}/policy"
+        },
+    }
+]
+ROTATES = [
+    {
+        "Effect": "Allow",
+        "Action": [
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ],
+        "Resource": RINGS,
+    },
+    {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": KMS_KEY,
+        "Condition": THROUGH_SECRETS_MANAGER,
+    },
+]
+MAY = {
+    DECODE: (READS_RINGS + READS_POLICY),
+    ENCODE: (READS_RINGS + READS_POLICY),
+    PREFLIGHT: [],
+    "RotationFunction": ROTATES,
+}
+
+
+def permissions(name: str) -> list[Json]:
+    """Every statement that a function's role has, beside the one for its logs."""
+    resources = templates()["made"]["Resources"]
+    role = resources[f"{name}Role"]["Properties"]
+    statements: list[Json] = []
+    for policy in role.get("ManagedPolicyArns", []):
+        if isinstance(policy, dict):
+            document = resources[policy["Ref"]]["Properties"]["PolicyDocument"]
+            statements += document["Statement"]
+        else:
+            assert policy.endswith(":policy/service-role/AWSLambdaBasicExecutionRole")
+    for inline in role.get("Policies", []):
+        statements += inline["PolicyDocument"]["Statement"]
+    return statements
+
+
+@pytest.mark.parametrize("name", MAY)
+def test_each_function_may_do_exactly_this(name: str) -> None:
+    """Decode and encode can neither write a ring nor rotate it; preflight can do nothing."""
+    assert permissions(name) == MAY[name]
+
+
+def test_secrets_manager_alone_calls_the_rotation_function() -> None:
+    """And for this account alone."""
+    (permission,) = [
+        each
+        for each in of_type("AWS::Lambda::Permission")
+        if each["Principal"] == "secretsmanager.amazonaws.com"
+    ]
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_other_accounts_may_read_and_nothing_else() -> None:
+    """`WorkerAccounts`; nobody by default."""
+    (policy,) = of_type("AWS::SecretsManager::ResourcePolicy")
+    (statement,) = policy["ResourcePolicy"]["Statement"]
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Principal"] == {"AWS": {"Ref": "WorkerAccounts"}}
+    (key,) = of_type("AWS::KMS::Key")
+    _, foreign = key["KeyPolicy"]["Statement"]
+    condition, allowed, _ = foreign["Fn::If"]
+    assert condition == "HasWorkerAccounts"
+    assert allowed["Action"] == "kms:Decrypt"
+    assert allowed["Condition"] == THROUGH_SECRETS_MANAGER
+    assert templates()["read"]["Parameters"]["WorkerAccounts"]["Default"] == ""
 
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
@@ -165,8 +280,9 @@ def test_nothing_passes_as_the_sam_cli(file: str) -> None:
     assert "AWS_SAM_LOCAL" not in (ROOT / file).read_text()
 
 
-def test_sam_finds_nothing_to_say() -> None:
+@pytest.mark.parametrize("template", ["template.yaml", "keyring.yaml"])
+def test_sam_finds_nothing_to_say(template: str) -> None:
     """`sam validate --lint`, with the options of samconfig.toml."""
-    validated = sam("validate", "--lint")
+    validated = sam("validate", "--lint", "--template", template)
     assert validated.returncode == 0, validated.stdout + validated.stderr
     assert "is a valid SAM Template" in validated.stdout

@@ -38,7 +38,7 @@ def rsa_key(number: int = 1, bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, bits)
 
 
-def jwk(key: rsa.RSAPrivateKey, kid: str = "key-1", **more: Any) -> dict[str, Any]:
+def jwk(key: rsa.RSAPrivateKey, kid: Any = "key-1", **more: Any) -> dict[str, Any]:
     """A key's public half as an issuer publishes it."""
     numbers = key.public_key().public_numbers()
     length = (numbers.n.bit_length() + 7) // 8
