@@ -12,9 +12,10 @@ def main() -> None:
         # A worker's installation has the codec alone, and the script all the same.
         from cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name not in {"rich", "typer"}:
+        lacking = (error.name or "").partition(".")[0]
+        if lacking not in {"rich", "typer"}:
             raise
-        sys.exit(f"temporal-codec needs {error.name}: install temporal-codec[cli]")
+        sys.exit(f"temporal-codec needs {lacking}: install temporal-codec[cli]")
     # botocore knows the other name only; the AWS command line, and so people, go by this one.
     if region := os.environ.get("AWS_REGION"):
         os.environ["AWS_DEFAULT_REGION"] = region

@@ -21,7 +21,7 @@ def imported_key(file: Path | None, key_id: str | None, active_from: str | None)
 
     Raises CliError, which never quotes the key.
     """
-    since = _date(active_from) if active_from else LONG_AGO
+    since = LONG_AGO if active_from is None else _date(active_from)
     secret = read_key(file)
     if key_id is not None and key_id.encode() == secret:
         raise CliError(

@@ -1,4 +1,4 @@
-"""`temporal-codec keys check`, and what every command says of rings that are broken or not there."""
+"""`temporal-codec keys check`, and what is said of rings that are broken or missing."""
 
 from datetime import timedelta
 from pathlib import Path
