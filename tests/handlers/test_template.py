@@ -86,6 +86,7 @@ def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
     chosen = {
         "HasKeyring": parameters.get("Keyring") != "",
         "PerNamespace": parameters.get("Rings") == "per-namespace",
+        "MakesRing": parameters.get("ExistingRing") == "",
     }[argument[0]]
     return resolved(argument[1 if chosen else 2], parameters)
 
@@ -160,6 +161,22 @@ def test_nothing_in_a_stack_s_life_destroys_a_key(template: str) -> None:
             assert "GenerateSecretString" not in each["Properties"]
 
 
+def test_a_ring_that_was_left_behind_is_adopted() -> None:
+    """With its ARN no new ring is made, and everything that names the ring names that one."""
+    ring = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:temporal-codec/default-AbCdEf"
+    assert settings(ExistingRing=ring)["CODEC_KEYRING"] == f"secretsmanager:{ring}"
+    resources = templates()["made"]["Resources"]
+    assert {name for name, each in resources.items() if each.get("Condition") == "MakesRing"} == {
+        "Ring",
+        "RingKey",
+    }
+    rest = json.dumps({k: v for k, v in resources.items() if k not in {"Ring", "RingKey"}})
+    adopted = '["MakesRing", {"Ref": "Ring"}, {"Ref": "ExistingRing"}]'
+    assert rest.count('{"Ref": "Ring"}') == rest.count(adopted) > 0
+    adopted = '["MakesRing", {"Fn::GetAtt": ["RingKey", "Arn"]}, '
+    assert rest.count('["RingKey", "Arn"]') == rest.count(adopted) > 0
+
+
 @pytest.mark.parametrize("template", ["template.yaml", "keyring.yaml"])
 def test_a_ring_is_rotated_from_its_first_minute(template: str) -> None:
     """Decision 11: the first key is made by the rotation function, at once."""
@@ -175,13 +192,15 @@ SECRET = "AWS::SecretsManager::Secret"
 ALL_RINGS = (
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:temporal-codec/*"
 )
-RINGS = {"Fn::If": ["PerNamespace", {"Fn::Sub": ALL_RINGS}, {"Ref": "Ring"}]}
+THE_RING = {"Fn::If": ["MakesRing", {"Ref": "Ring"}, {"Ref": "ExistingRing"}]}
+RINGS = {"Fn::If": ["PerNamespace", {"Fn::Sub": ALL_RINGS}, THE_RING]}
 THROUGH_SECRETS_MANAGER = {
     "StringEquals": {
         "kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}
     }
 }
-KMS_KEY = {"Fn::GetAtt": ["RingKey", "Arn"]}
+OTHER_KEY = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/${ExistingRingKey}"
+KMS_KEY = {"Fn::If": ["MakesRing", {"Fn::GetAtt": ["RingKey", "Arn"]}, {"Fn::Sub": OTHER_KEY}]}
 READS_RINGS = [
     {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": RINGS},
     {

@@ -89,9 +89,14 @@ def published(tmp_path: Path, stack: ExitStack) -> Issuer:
 
 @pytest.fixture
 def deployed(moto: int, published: Issuer, stack: ExitStack) -> Deployed:
+    return deploy(moto, published, stack, new_secret(client(moto)))
+
+
+def deploy(moto: int, published: Issuer, stack: ExitStack, secret: str) -> Deployed:
+    """Start the functions with this ring, named as the template names it."""
     door = stack.enter_context(gate(moto))
     aws = client(moto)
-    secret, parameter = new_secret(aws), f"/{uuid4()}/policy"
+    parameter = f"/{uuid4()}/policy"
     client(moto, "ssm").put_parameter(Name=parameter, Value=json.dumps(POLICY), Type="String")
     settings = {
         **published.settings(),
@@ -155,3 +160,18 @@ def test_secrets_manager_down_and_nothing_held_is_503(deployed: Deployed) -> Non
     deployed.door.fault = None
     sealed = {"metadata": {"encoding": "eA=="}}
     assert deployed.ask("decode", sealed, ana).status == 200
+
+
+def test_a_ring_outlives_its_stack(moto: int, published: Issuer, stack: ExitStack) -> None:
+    """A new stack that adopts the ring, by its ARN, opens what the old one sealed."""
+    aws, ana = client(moto), token()
+    name = new_secret(aws)
+    with ExitStack() as first:
+        old = deploy(moto, published, first, name)
+        old.rotate()
+        sealed = json.loads(old.ask("encode", PLAIN, ana).body)["payloads"][0]
+    arn = aws.describe_secret(SecretId=name)["ARN"]
+    new = deploy(moto, published, stack, arn)
+    assert json.loads(new.ask("decode", sealed, ana).body) == {"payloads": [PLAIN]}
+    new.rotate()
+    assert len(new.keys()) == 2
