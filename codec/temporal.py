@@ -2,7 +2,7 @@
 
     source = open_source("secretsmanager:temporal-codec/orders")
     converter = dataclasses.replace(
-        temporalio.converter.default(), payload_codec=EncryptionCodec(source.keys("orders"))
+        DataConverter.default, payload_codec=EncryptionCodec(source.keys("orders"))
     )
 
 The only module that imports the SDK.
