@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.rigs.processes import clean_environment
@@ -23,3 +24,14 @@ def temporal_codec(
         timeout=60,
         check=False,
     )
+
+
+def at_the_same_time(
+    count: int, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run one command so many times at once."""
+    with ThreadPoolExecutor(count) as pool:
+        runs = [
+            pool.submit(temporal_codec, *arguments, environment=environment) for _ in range(count)
+        ]
+        return [run.result() for run in runs]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codec import Keyring
-from tests.cli.terminal import temporal_codec
+from tests.cli.terminal import at_the_same_time, temporal_codec
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.processes import ROOT, clean_environment
 from tests.test_boundaries import loaded
@@ -46,6 +46,16 @@ def encoded(server: CodecServer) -> bytes:
 def decodes(server: CodecServer, body: bytes) -> bool:
     answer = server.post("/decode", body)
     return b"ImhlbGxvIg==" in answer.content and answer.headers["x-codec-undecoded"] == "0"
+
+
+def test_of_many_at_once_none_undoes_anothers_change(path: Path) -> None:
+    """Who said that it added a key did add it; who came second said so."""
+    temporal_codec("keys", "new", path)
+    runs = at_the_same_time(6, "keys", "rotate", path, "--now")
+    added = [run for run in runs if run.returncode == 0]
+    assert added
+    assert all("Somebody else changed" in run.stderr for run in runs if run not in added)
+    assert len(Keyring.from_json(path.read_bytes())) == 1 + len(added)
 
 
 def test_a_fault_is_a_sentence_on_stderr(path: Path) -> None:

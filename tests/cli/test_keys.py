@@ -9,8 +9,8 @@ import pytest
 
 from cli.errors import CliError
 from cli.ring_file import FileStore
-from codec import Key, Keyring
-from codec.keyring import ROTATION_WAIT
+from codec import Key, Keyring, KeyringError
+from codec.keyring import ROTATION_WAIT, without_key
 from codec.sources import development_ring
 from tests.cli.conftest import NOW, Operator, aged, put
 from tests.codec.rings import key
@@ -189,3 +189,11 @@ def test_a_key_whose_id_is_the_key_is_retired_by_what_list_shows(
     assert java[0].label in operator.keys("list").said
     assert operator.keys("retire", java[0].label, typed=f"{java[0].label}\n").code == 0
     assert [each.id for each in operator.ring] == ["key-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(Keyring([key(1)]).to_json(), "no key of this id"), (b"[]", "not a key")]
+)
+def test_a_key_that_is_not_there_cannot_be_taken_out(text: bytes, words: str) -> None:
+    with pytest.raises(KeyringError, match=words):
+        without_key(text, "key-2")

@@ -13,7 +13,7 @@ from cli.errors import CliError
 from cli.ring_secret import SecretStore
 from codec import Keyring
 from tests.cli.conftest import SAMPLE_KEY, Operator, aged
-from tests.cli.terminal import temporal_codec
+from tests.cli.terminal import at_the_same_time, temporal_codec
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, environment, new_secret
 
@@ -118,6 +118,18 @@ def test_a_change_in_the_meantime_is_not_lost(
     assert (operator.read() or b"").decode() == theirs
     assert stages(aws, operator) == [["AWSCURRENT"], ["AWSPREVIOUS"]]
     assert secrets.calls[-1] == "UpdateSecretVersionStage"
+
+
+def test_of_many_at_once_none_undoes_anothers_change(aws: Any, secrets: Gate) -> None:
+    """Who said that it added a key did add it; who came second said so."""
+    operator = existing(aws, key(1))
+    runs = at_the_same_time(
+        4, "keys", "rotate", "--now", operator.name, environment=environment(secrets)
+    )
+    added = [run for run in runs if run.returncode == 0]
+    assert added
+    assert all("Somebody else changed" in run.stderr for run in runs if run not in added)
+    assert len(operator.ring) == 1 + len(added)
 
 
 class Losing:
