@@ -1,0 +1,66 @@
+"""What known keys cost while strangers ask for unknown ones: 10,000 ids within a minute."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.cases import CASES, KEY
+from codec import pipeline, wire
+from codec.keyring import Keyring
+from codec.sources import CachedSource
+
+IDS = 10_000
+SECONDS = 60.0
+FETCH_SECONDS = 0.02
+
+
+@dataclass
+class Minute:
+    """A clock on which the ids are spread over a minute."""
+
+    now: float = 1_795_000_000.0
+
+    def __call__(self) -> tuple[float, float]:
+        """Wall-clock and monotonic seconds."""
+        return self.now, self.now
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What came of it."""
+
+    usual: float
+    """Microseconds for a known key, at the median, when nobody disturbs."""
+    flooded: float
+    """And between two unknown ones."""
+    fetches: int
+
+
+def flood() -> Flood:
+    """Decode case a again and again, first alone, then after each of the unknown ids."""
+    clock, fetches = Minute(), 0
+
+    def load(_namespace: str) -> Keyring:
+        nonlocal fetches
+        fetches += 1
+        time.sleep(FETCH_SECONDS)
+        return Keyring([KEY])
+
+    keys = CachedSource("benchmark", load, clock).keys("default")
+    known = wire.read(CASES[0].sealed())
+    metadata = {**known[0].metadata, "encryption-key-id": b"unknown"}
+
+    def once() -> float:
+        start = time.perf_counter()
+        pipeline.decode(known, keys)
+        return (time.perf_counter() - start) * 1e6
+
+    once()
+    usual = median(once() for _ in range(IDS))
+    times = []
+    for number in range(IDS):
+        metadata["encryption-key-id"] = b"unknown-%d" % number
+        pipeline.decode([wire.Received(metadata, known[0].data)], keys)
+        times.append(once())
+        clock.now += SECONDS / IDS
+    return Flood(usual, median(times), fetches)
