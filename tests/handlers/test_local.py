@@ -1,21 +1,16 @@
 """The local server as a person starts it: what it prints, refuses, and serves over https."""
 
-import datetime
 import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.issuer import certificate
 from tests.rigs.processes import ROOT, clean_environment, free_port
 
 
@@ -94,36 +89,6 @@ def test_a_body_over_the_limit_is_413(development_server: CodecServer) -> None:
     assert development_server.post("/decode", b" " * 4_500_001).status_code == 413
     fits = b'{"payloads":[]}'.ljust(4_500_000)
     assert development_server.post("/decode", fits).status_code == 200
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
 
 
 def test_serves_https_with_a_certificate_of_one_s_own(tmp_path: Path) -> None:
