@@ -1,12 +1,15 @@
 """`temporal-codec keys` on rings in files, as an operator uses it."""
 
+import fcntl
 import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cli import ring_file
 from cli.errors import CliError
 from cli.ring_file import FileStore
 from codec import Key, Keyring, KeyringError
@@ -131,6 +134,27 @@ def test_a_file_that_changed_meanwhile_is_not_written_over(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_nobody_else_writes_between_the_last_look_and_the_change(
+    operator: Operator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is locked while a file is replaced."""
+    put(path, key(1))
+    looked = []
+
+    def dress(*_: Any) -> None:
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(handle)
+        looked.append(True)
+
+    monkeypatch.setattr(ring_file, "_dress", dress)
+    assert operator.keys("rotate").code == 0
+    assert looked
+
+
 def test_retire_takes_out_the_key_whose_id_is_typed(operator: Operator, path: Path) -> None:
     document = json.loads(Keyring([key(1), aged(2, timedelta(days=3))]).to_json())
     document["comment"] = "ours"
@@ -187,6 +211,7 @@ def test_a_key_whose_id_is_the_key_is_retired_by_what_list_shows(
     java = [each for each in development_ring() if each.label.startswith("sha256:")]
     put(path, *java, aged(1, timedelta(days=30)))
     assert java[0].label in operator.keys("list").said
+    assert java[0].label in operator.keys("list", "--json").said
     assert operator.keys("retire", java[0].label, typed=f"{java[0].label}\n").code == 0
     assert [each.id for each in operator.ring] == ["key-1"]
 
