@@ -7,6 +7,7 @@ from statistics import median
 from benchmarks.cases import CASES, KEY
 from codec import pipeline, wire
 from codec.keyring import Keyring
+from codec.payload import Received
 from codec.sources import CachedSource
 
 IDS = 10_000
@@ -60,7 +61,7 @@ def flood() -> Flood:
     times = []
     for number in range(IDS):
         metadata["encryption-key-id"] = b"unknown-%d" % number
-        pipeline.decode([wire.Received(metadata, known[0].data)], keys)
+        pipeline.decode([Received(metadata, known[0].data)], keys)
         times.append(once())
         clock.now += SECONDS / IDS
     return Flood(usual, median(times), fetches)

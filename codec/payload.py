@@ -7,6 +7,7 @@ The SDK, whose native bridge takes a third of a second to load, stays out of the
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, Self, cast
 
+import msgspec
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
@@ -24,6 +25,21 @@ class HasContent(Protocol):
     def metadata(self) -> Mapping[str, bytes]: ...  # noqa: D102
     @property
     def data(self) -> bytes: ...  # noqa: D102
+
+
+class Received(msgspec.Struct, frozen=True, gc=False):
+    """A payload as a client sent it."""
+
+    metadata: dict[str, bytes]
+    data: bytes
+    sizes: tuple[int, ...] = ()
+    """Of the external payloads, in bytes."""
+
+    __repr__ = object.__repr__  # the default would show the data
+
+    def serialize(self) -> bytes:
+        """The protobuf form."""
+        return serialize(self.metadata, self.data, self.sizes)
 
 
 class PayloadMessage(Protocol):

@@ -1,48 +1,28 @@
 """The proto3 JSON of Temporal's remote codecs: ``{"payloads": [...]}`` to payloads and back.
 
-Reading is strict: what one reader takes for this and another for that is refused.
-There are two ways through it.
-The quick one takes a request as every known client writes it, and gives up on anything else.
-The complete one then decides, and finds the words for what is wrong.
+There are two ways of reading it.
+The quick one, here, takes a request as every known client writes it, and gives up on anything else.
+The complete one, `codec.strict`, then decides, and finds the words for what is wrong.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from pybase64 import b64decode, b64encode
 
-from codec import encryption
-from codec.errors import WireError
+from codec import encryption, strict
 from codec.keyring import Key
-from codec.payload import KNOWN, HasContent, PayloadMessage, parse, serialize
+from codec.payload import KNOWN, HasContent, PayloadMessage, Received, parse
 from codec.pipeline import Opened
 
 MAX_PAYLOADS = 1000
-_INT64 = range(-(2**63), 2**63)
-
-
-class Received(msgspec.Struct, frozen=True, gc=False):
-    """A payload as a client sent it."""
-
-    metadata: dict[str, bytes]
-    data: bytes
-    sizes: tuple[int, ...] = ()
-    """Of the external payloads, in bytes."""
-
-    __repr__ = object.__repr__  # the default would show the data
-
-    def serialize(self) -> bytes:
-        """The protobuf form."""
-        return serialize(self.metadata, self.data, self.sizes)
 
 
 def read(body: bytes) -> list[Received]:
     """Read a request's body; raises WireError, whose message names the payload and the field."""
     received = _read_quickly(body)
-    return _read_completely(body) if received is None else received
+    return strict.read(body) if received is None else received
 
 
 # --- the quick way ---------------------------------------------------------------------------
@@ -107,124 +87,6 @@ def _colons(payloads: Sequence[_Payload]) -> int:
     texts = [bytes(payload.metadata) for payload in payloads if len(payload.metadata)]
     members = sum(payload.data is not None for payload in payloads)
     return 1 + members + sum(1 + text.count(b":") for text in texts)
-
-
-# --- the complete way ------------------------------------------------------------------------
-
-
-class _Members(list[tuple[str, Any]]):
-    """A JSON object with its members as they stand there, duplicates too."""
-
-
-def _read_completely(body: bytes) -> list[Received]:
-    document = _document(body)
-    payloads = _members(document, "The request", {"payloads": "payloads"}).get("payloads")
-    if payloads is None:
-        return []
-    if type(payloads) is not list:
-        raise WireError("payloads must be an array.")
-    return [_received(f"payloads[{index}]", value) for index, value in enumerate(payloads)]
-
-
-def _document(body: bytes) -> object:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise WireError("The request is not valid UTF-8.") from None
-    if text.startswith("\ufeff"):
-        raise WireError("The request starts with a byte order mark.")
-    try:
-        document: object = json.loads(
-            text, object_pairs_hook=_Members, parse_constant=_refuse_constant
-        )
-    except RecursionError:
-        raise WireError("The request is nested too deeply.") from None
-    except ValueError:
-        raise WireError("The request is not valid JSON.") from None
-    return document
-
-
-def _refuse_constant(_name: str) -> None:
-    raise ValueError  # NaN and Infinity are not JSON
-
-
-_FIELDS = {
-    "metadata": "metadata",
-    "data": "data",
-    "externalPayloads": "externalPayloads",
-    "external_payloads": "externalPayloads",
-}
-_SIZE = {"sizeBytes": "sizeBytes", "size_bytes": "sizeBytes"}
-
-
-def _received(place: str, value: object) -> Received:
-    fields = _members(value, place, _FIELDS)
-    metadata = _members(fields.get("metadata", _Members()), f"{place}.metadata")
-    return Received(
-        {
-            name: _bytes(text, f"{place}.metadata: value {number}")
-            for number, (name, text) in enumerate(metadata.items(), 1)
-        },
-        _bytes(fields.get("data", ""), f"{place}.data"),
-        _sizes(fields.get("externalPayloads", []), f"{place}.externalPayloads"),
-    )
-
-
-def _members(value: object, place: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    # With `names`, no other name is taken, and null means that the member is not there.
-    if not isinstance(value, _Members):
-        raise WireError(f"{place} must be an object.")
-    members: dict[str, Any] = {}
-    for written, member in value:
-        name = names.get(written) if names else _text(written, place)
-        if name is None:
-            raise WireError(f"{place} has an unknown member.")
-        if name in members:
-            raise WireError(f"{place} has a member twice.")
-        members[name] = member
-    return {k: v for k, v in members.items() if v is not None} if names else members
-
-
-def _text(value: str, place: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise WireError(f"{place} has half a surrogate pair.") from None
-    return value
-
-
-def _bytes(value: object, place: str) -> bytes:
-    if not isinstance(value, str):
-        raise WireError(f"{place} must be a string of base64.")
-    if "-" in value or "_" in value:
-        if "+" in value or "/" in value:
-            raise WireError(f"{place} mixes two alphabets of base64.")
-        value = value.translate(_STANDARD)
-    if len(value) % 4 and not value.endswith("="):
-        value += "=" * (-len(value) % 4)
-    try:
-        return b64decode(value, None, True)
-    except ValueError:
-        raise WireError(f"{place} is not valid base64.") from None
-
-
-_STANDARD = str.maketrans("-_", "+/")
-
-
-def _sizes(value: object, place: str) -> tuple[int, ...]:
-    if type(value) is not list:
-        raise WireError(f"{place} must be an array.")
-    return tuple(_size(each, f"{place}[{index}]") for index, each in enumerate(value))
-
-
-def _size(value: object, place: str) -> int:
-    size = _members(value, place, _SIZE).get("sizeBytes", 0)
-    digits = size.removeprefix("-") if isinstance(size, str) else ""
-    if len(digits) <= 19 and digits.isascii() and digits.isdecimal():
-        size = int(size)
-    if type(size) is not int or size not in _INT64:
-        raise WireError(f"{place}.sizeBytes must be a 64-bit integer.")
-    return size
 
 
 # --- writing ---------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from codec.errors import (
     PayloadError,
     WireError,
 )
+from codec.payload import Received
 from codec.sources import KeySource, check_namespace
 from handlers.asgi import Answer, App, Call, Record, Refusal, guarded
 from handlers.auth import TokenRefused
@@ -51,7 +52,7 @@ class Job(NamedTuple):
     """A request that passed every check on its envelope."""
 
     namespace: str
-    payloads: Sequence[wire.Received]
+    payloads: Sequence[Received]
     record: Record
 
 
@@ -178,7 +179,7 @@ async def _body(call: Call) -> bytes:
     return b"".join(chunks)
 
 
-def read_payloads(body: bytes) -> Sequence[wire.Received]:
+def read_payloads(body: bytes) -> Sequence[Received]:
     """The payloads of a request; raises WireError, or Refusal where there are too many."""
     payloads = wire.read(body)
     if len(payloads) > wire.MAX_PAYLOADS:
