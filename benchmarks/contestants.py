@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from benchmarks.cases import KEY
 from codec.sources import FixedSource, development_ring
-from handlers import app
+from handlers import app, operations
 from handlers.asgi import Record
 from handlers.settings import server_settings
 
@@ -23,10 +23,10 @@ def ours(operation: str) -> Serve:
     """The server's own functions, every strictness switched on; HTTP is not part of it."""
     app.keep_large_buffers()
     settings, source = server_settings({}), FixedSource(development_ring())
-    run = app.OPERATIONS[operation]
+    run = operations.OPERATIONS[operation]
 
     def serve(body: bytes) -> bytes:
-        job = app.Job("default", app.read_payloads(body), Record())
+        job = operations.Job("default", operations.read_payloads(body), Record())
         return run(job, settings, source).body
 
     gc.freeze()  # as the entries do

@@ -23,6 +23,8 @@ PREVIOUS = "AWSPREVIOUS"
 ATTEMPTS = 2
 # A second attempt starts only before this: with 1 s to connect and 2 s to read, 5 s in all.
 _RETRY_BEFORE_SECONDS = 2.0
+# botocore alone does not look at AWS_REGION, which AWS's other SDKs do and containers are given.
+_REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 _TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2}
 # At DEBUG these print whole requests and answers, keys included.
 _TALKATIVE = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocore.hooks")
@@ -43,7 +45,8 @@ def make_client() -> Any:  # noqa: ANN401 — botocore makes its clients' classe
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_not_debug)
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **_TIMEOUTS)
-    return botocore.session.get_session().create_client("secretsmanager", config=config)
+    session = botocore.session.Session(session_vars={"region": _REGION})
+    return session.create_client("secretsmanager", config=config)
 
 
 def _not_debug(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""The Codec Server as a bare ASGI app: operations, limits and one table of errors.
+"""The Codec Server as a bare ASGI app: every check in its order, and one table of errors.
 
 A request passes these checks, in this order, and the code below follows it line by line:
 
@@ -11,11 +11,10 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from codec import pipeline, wire
 from codec.errors import (
     CodecError,
     InvalidNamespace,
@@ -24,19 +23,16 @@ from codec.errors import (
     PayloadError,
     WireError,
 )
-from codec.payload import Received
 from codec.sources import KeySource, check_namespace
-from handlers.asgi import Answer, App, Call, Record, Refusal, guarded
+from handlers.asgi import Answer, App, Call, Refusal, guarded
 from handlers.auth import TokenRefused
 from handlers.guard import Guard
 from handlers.jwks import JwksUnavailable
+from handlers.operations import OPERATIONS, Job, pass_through, read_payloads
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.settings import ServerSettings
 
 MAX_BODY_BYTES = 4_500_000
-MAX_ANSWER_BYTES = 5_500_000
-# Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
-MAX_ESCAPED_BYTES = 6_000_000
 BODY_SECONDS = 15
 
 _STATUS: dict[type[CodecError], int] = {
@@ -46,14 +42,6 @@ _STATUS: dict[type[CodecError], int] = {
     PayloadError: 400,
     KeyringUnavailable: 503,
 }
-
-
-class Job(NamedTuple):
-    """A request that passed every check on its envelope."""
-
-    namespace: str
-    payloads: Sequence[Received]
-    record: Record
 
 
 T = TypeVar("T")
@@ -98,7 +86,7 @@ def build_app(
         if guard is not None and not await run(partial(_admit, guard, call, namespace, name)):
             if name != "decode" or not settings.access or not settings.access.passes_through:
                 raise Refusal(403)
-            operation = _pass_through
+            operation = pass_through
         body = await _body(call)
         try:
             job = Job(namespace, read_payloads(body), call.record)
@@ -162,10 +150,8 @@ def _namespace(call: Call, default: str | None) -> str:
 
 
 async def _body(call: Call) -> bytes:
-    chunk, more = await call.receive()
-    if not more and len(chunk) <= MAX_BODY_BYTES:
-        return chunk
-    chunks, size = [chunk], len(chunk)
+    chunks: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while more and size <= MAX_BODY_BYTES:
@@ -176,67 +162,7 @@ async def _body(call: Call) -> bytes:
         raise Refusal(400, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
     if size > MAX_BODY_BYTES:
         raise Refusal(413)
-    return b"".join(chunks)
-
-
-def read_payloads(body: bytes) -> Sequence[Received]:
-    """The payloads of a request; raises WireError, or Refusal where there are too many."""
-    payloads = wire.read(body)
-    if len(payloads) > wire.MAX_PAYLOADS:
-        raise Refusal(413, f"A request has at most {wire.MAX_PAYLOADS} payloads.")
-    return payloads
-
-
-def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
-    outcomes = pipeline.decode(job.payloads, source.keys(job.namespace))
-    rendered: list[bytes] = []
-    failures: dict[str, int] = {}
-    size = 0
-    for payload, outcome in zip(job.payloads, outcomes, strict=True):
-        if isinstance(outcome, pipeline.Opened):
-            written = wire.render_opened(outcome)
-        else:
-            written = wire.render_received(payload)
-            if outcome is not None:
-                failures[outcome.reason] = failures.get(outcome.reason, 0) + 1
-        rendered.append(written)
-        size += len(written)
-        if size > MAX_ANSWER_BYTES:
-            raise Refusal(413)
-    job.record.update(payloads=len(outcomes), undecoded=failures)
-    if failures and settings.strict:
-        raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
-    return _answer(rendered, {"x-codec-undecoded": str(sum(failures.values()))})
-
-
-def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
-    job.record.update(payloads=len(job.payloads))
-    if not job.payloads:
-        return _answer([], {})
-    key = source.keys(job.namespace).sealing()
-    serialized = [payload.serialize() for payload in job.payloads]
-    sealed = pipeline.encode(serialized, key, compress=settings.compress)
-    render = wire.sealed_renderer(key)
-    return _answer([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)], {})
-
-
-def _pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:
-    job.record.update(payloads=len(job.payloads))
-    return _answer([wire.render_received(payload) for payload in job.payloads], {})
-
-
-Operation = Callable[[Job, ServerSettings, KeySource], Answer]
-OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
-
-
-def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
-    body = wire.write(rendered)
-    escaped = len(body)
-    if escaped > MAX_ESCAPED_BYTES // 2:
-        escaped += body.count(b'"') + body.count(b"\\")
-    if len(body) > MAX_ANSWER_BYTES or escaped > MAX_ESCAPED_BYTES:
-        raise Refusal(413)
-    return Answer(200, body, {"content-type": "application/json", **headers})
+    return b"".join(chunks) if len(chunks) > 1 else chunks[0]
 
 
 def _refusal(error: CodecError) -> Refusal:

@@ -12,6 +12,7 @@ import pytest
 
 from codec import Keyring, KeyringNotFound, KeyringUnavailable, PayloadError, Reason, open_source
 from codec.pipeline import Keys
+from codec.secrets_manager import make_client
 from tests.codec.clock import FakeClock
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret
@@ -209,6 +210,18 @@ def test_a_rotated_key_is_found_when_it_is_met(
     store(aws, secret, Keyring([key(1), key(2)]).to_json())
     clock.advance(30)
     assert keys.opening(b"key-2") == key(2)
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_name_of_the_region_counts(
+    name: str, secrets: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers are given AWS_REGION, which botocore alone does not read."""
+    assert secrets.reads == 0
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv(name, "eu-north-1")
+    assert make_client().meta.region_name == "eu-north-1"
 
 
 SPELLINGS = [

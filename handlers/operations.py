@@ -1,0 +1,84 @@
+"""What the server does with the payloads of a request that may have it done."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from codec import pipeline, wire
+from codec.payload import Received
+from codec.sources import KeySource
+from handlers.asgi import Answer, Record, Refusal
+from handlers.settings import ServerSettings
+
+MAX_ANSWER_BYTES = 5_500_000
+# Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
+MAX_ESCAPED_BYTES = 6_000_000
+
+
+class Job(NamedTuple):
+    """A request that passed every check on its envelope."""
+
+    namespace: str
+    payloads: Sequence[Received]
+    record: Record
+
+
+def read_payloads(body: bytes) -> Sequence[Received]:
+    """The payloads of a request; raises WireError, or Refusal where there are too many."""
+    payloads = wire.read(body)
+    if len(payloads) > wire.MAX_PAYLOADS:
+        raise Refusal(413, f"A request has at most {wire.MAX_PAYLOADS} payloads.")
+    return payloads
+
+
+def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
+    outcomes = pipeline.decode(job.payloads, source.keys(job.namespace))
+    rendered: list[bytes] = []
+    failures: dict[str, int] = {}
+    size = 0
+    for payload, outcome in zip(job.payloads, outcomes, strict=True):
+        if isinstance(outcome, pipeline.Opened):
+            written = wire.render_opened(outcome)
+        else:
+            written = wire.render_received(payload)
+            if outcome is not None:
+                reason = outcome.reason.value
+                failures[reason] = failures.get(reason, 0) + 1
+        rendered.append(written)
+        size += len(written)
+        if size > MAX_ANSWER_BYTES:
+            raise Refusal(413)
+    job.record.update(payloads=len(outcomes), undecoded=failures)
+    if failures and settings.strict:
+        raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
+    return _answer(rendered, {"x-codec-undecoded": str(sum(failures.values()))})
+
+
+def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
+    job.record.update(payloads=len(job.payloads))
+    if not job.payloads:
+        return _answer([], {})
+    key = source.keys(job.namespace).sealing()
+    serialized = [payload.serialize() for payload in job.payloads]
+    sealed = pipeline.encode(serialized, key, compress=settings.compress)
+    render = wire.sealed_renderer(key)
+    return _answer([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)], {})
+
+
+def pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:
+    """Give the payloads back as they came, to a caller who may not read them."""
+    job.record.update(payloads=len(job.payloads))
+    return _answer([wire.render_received(payload) for payload in job.payloads], {})
+
+
+Operation = Callable[[Job, ServerSettings, KeySource], Answer]
+OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
+
+
+def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
+    body = wire.write(rendered)
+    escaped = len(body)
+    if escaped > MAX_ESCAPED_BYTES // 2:
+        escaped += body.count(b'"') + body.count(b"\\")
+    if len(body) > MAX_ANSWER_BYTES or escaped > MAX_ESCAPED_BYTES:
+        raise Refusal(413)
+    return Answer(200, body, {"content-type": "application/json", **headers})
