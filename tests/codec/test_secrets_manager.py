@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -248,14 +249,14 @@ def debug_logging(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptur
 def test_no_fault_shows_a_key(
     fault: str | None, debug_logging: pytest.LogCaptureFixture, keys: Keys, secrets: Gate
 ) -> None:
-    """K8: at DEBUG, in five spellings: logs, messages and reprs."""
+    """K8: at DEBUG, in five spellings: logs, messages, reprs and tracebacks."""
     texts = [repr(keys)]
     secrets.fault = FAULTS[fault] if fault else None
     for ask in (keys.sealing, lambda: keys.opening(b"unknown")):
         try:
             texts.append(repr(ask()))
         except (KeyringUnavailable, PayloadError) as error:
-            texts += [str(error), repr(error), repr(error.__cause__)]
+            texts += [str(error), repr(error), *traceback.format_exception(error)]
     texts += [record.getMessage() + repr(vars(record)) for record in debug_logging.records]
     assert not [s for s in (*SPELLINGS, "canary") for text in texts if s in text]
     assert debug_logging.records, "something was logged, or this would prove nothing"
