@@ -1,6 +1,5 @@
 """`temporal-codec`: what people do with key rings, histories, payloads and endpoints."""
 
-import os
 import sys
 
 __all__ = ["main"]
@@ -16,7 +15,4 @@ def main() -> None:
         if lacking not in {"rich", "typer"}:
             raise
         sys.exit(f"temporal-codec needs {lacking}: install temporal-codec[cli]")
-    # botocore knows the other name only; the AWS command line, and so people, go by this one.
-    if region := os.environ.get("AWS_REGION"):
-        os.environ["AWS_DEFAULT_REGION"] = region
     app()

@@ -40,13 +40,13 @@ _LASTING = frozenset(
 )
 
 
-def make_client() -> Any:  # noqa: ANN401 — botocore makes its clients' classes at run time
-    """A Secrets Manager client with our deadlines; credentials and region as AWS SDKs find them."""
+def make_client(service: str = "secretsmanager") -> Any:  # noqa: ANN401 — made at run time
+    """An AWS client with our deadlines; credentials and region as AWS SDKs find them."""
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_not_debug)
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **_TIMEOUTS)
     session = botocore.session.Session(session_vars={"region": _REGION})
-    return session.create_client("secretsmanager", config=config)
+    return session.create_client(service, config=config)
 
 
 def _not_debug(record: logging.LogRecord) -> bool:

@@ -56,10 +56,8 @@ class Parameter:
     def __call__(self) -> bytes:
         """Its value; raises what botocore raises."""
         if self._client is None:
-            import botocore.session  # noqa: PLC0415 — a policy in a file does not need it
-            from botocore.config import Config  # noqa: PLC0415
+            from codec.secrets_manager import make_client  # noqa: PLC0415 — a file needs no AWS
 
-            config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-            self._client = botocore.session.get_session().create_client("ssm", config=config)
+            self._client = make_client("ssm")
         answer = self._client.get_parameter(Name=self._name)
         return str(answer["Parameter"]["Value"]).encode()
