@@ -43,9 +43,10 @@ def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:
 
 def open_sealed(key: Key, data: bytes) -> bytes:
     """Open what `seal` made; raises PayloadError where a byte is not as it was."""
-    if len(data) < _LEAST_BYTES:
+    size = len(data)
+    if size < _LEAST_BYTES:
         raise PayloadError(Reason.TOO_SHORT)
-    sealed = memoryview(data) if len(data) > _COPY_BELOW else data
+    sealed = memoryview(data) if size > _COPY_BELOW else data
     try:
         return key.cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
     except InvalidTag:

@@ -51,11 +51,11 @@ def decode(payloads: Iterable[HasContent], keys: Keys) -> list[Outcome]:
 
     Raises KeyringUnavailable, for the whole list, where a key may exist but can't be had now.
     """
-    opener = _Opener(keys)
+    peel = _Opener(keys).peel
     outcomes: list[Outcome] = []
     for payload in payloads:
         try:
-            outcomes.append(opener.peel(payload.metadata, payload.data))
+            outcomes.append(peel(payload.metadata, payload.data))
         except PayloadError as error:
             outcomes.append(error)
     return outcomes
@@ -98,15 +98,16 @@ class _Opener:
             open_one = self._opener(metadata)
             self._last = metadata, open_one
         opened = None
-        layers = 0
+        layers = MAX_LAYERS
         while open_one is not None:
-            if layers == MAX_LAYERS:
+            if not layers:
                 raise PayloadError(Reason.TOO_MANY_LAYERS)
-            layers += 1
             serialized = open_one(data)
-            opened = Opened(serialized, recognise(serialized))
-            if opened.known:  # nothing that is recognised is encoded
+            known = recognise(serialized)
+            opened = Opened(serialized, known)
+            if known is not None:  # nothing that is recognised is encoded
                 break
+            layers -= 1
             inner = parse(serialized)
             data = inner.data
             open_one = self._opener(inner.metadata)

@@ -116,12 +116,12 @@ def render_received(payload: Received) -> bytes:
 
 def render_opened(opened: Opened) -> bytes:
     """An opened payload's JSON."""
-    if opened.known is None:
-        return _render_message(parse(opened.serialized))
-    known, start = opened.known
-    if start == len(opened.serialized):
-        return _KNOWN_EMPTY[known]
-    return _KNOWN_OPEN[known] + b64encode(opened.serialized[start:]) + b'"}'
+    serialized, recognised = opened.serialized, opened.known
+    if recognised is None:
+        return _render_message(parse(serialized))
+    known, start = recognised
+    data = serialized[start:]
+    return _KNOWN_OPEN[known] + b64encode(data) + b'"}' if data else _KNOWN_EMPTY[known]
 
 
 def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], bytes]:

@@ -1,10 +1,13 @@
 """What the server does with the payloads of a request that may have it done."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from codec import pipeline, wire
+from codec.errors import PayloadError
 from codec.payload import Received
+from codec.pipeline import Opened
 from codec.sources import KeySource
 from handlers.asgi import Answer, Record, Refusal
 from handlers.settings import ServerSettings
@@ -32,25 +35,17 @@ def read_payloads(body: bytes) -> Sequence[Received]:
 
 def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
     outcomes = pipeline.decode(job.payloads, source.keys(job.namespace))
-    rendered: list[bytes] = []
-    failures: dict[str, int] = {}
-    size = 0
-    for payload, outcome in zip(job.payloads, outcomes, strict=True):
-        if isinstance(outcome, pipeline.Opened):
-            written = wire.render_opened(outcome)
-        else:
-            written = wire.render_received(payload)
-            if outcome is not None:
-                reason = outcome.reason.value
-                failures[reason] = failures.get(reason, 0) + 1
-        rendered.append(written)
-        size += len(written)
-        if size > MAX_ANSWER_BYTES:
-            raise Refusal(413)
-    job.record.update(payloads=len(outcomes), undecoded=failures)
-    if failures and settings.strict:
+    rendered = [
+        wire.render_opened(outcome)
+        if isinstance(outcome, Opened)
+        else wire.render_received(payload)
+        for payload, outcome in zip(job.payloads, outcomes, strict=True)
+    ]
+    failed = [outcome.reason.value for outcome in outcomes if isinstance(outcome, PayloadError)]
+    job.record.update(payloads=len(outcomes), undecoded=dict(Counter(failed)) if failed else {})
+    if failed and settings.strict:
         raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
-    return _answer(rendered, {"x-codec-undecoded": str(sum(failures.values()))})
+    return _answer(rendered, {"x-codec-undecoded": str(len(failed))})
 
 
 def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
@@ -75,6 +70,8 @@ OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
 
 
 def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
+    if sum(map(len, rendered)) > MAX_ANSWER_BYTES:
+        raise Refusal(413)
     body = wire.write(rendered)
     escaped = len(body)
     if escaped > MAX_ESCAPED_BYTES // 2:
