@@ -146,21 +146,20 @@ def recognise(serialized: bytes) -> tuple[Known, int] | None:
     """
     for known in KNOWN:
         if serialized.startswith(known.prefix):
-            start = _data_start(serialized, known.size)
-            return None if start is None else (known, start)
-    return None
-
-
-def _data_start(serialized: bytes, at: int) -> int | None:
-    # Data must be the only field from here on, and reach to the very end.
+            break
+    else:
+        return None
+    at = known.size
     left = len(serialized) - at
     if left == 0:
-        return at
+        return known, at
+    # Data must be the only other field, and reach to the very end. Its length has a byte, two
+    # or three; anything larger, and the empty one that is written all the same, is not for here.
     if left < 3 or serialized[at] != _DATA[0]:
         return None
     length, low = serialized[at + 1], serialized[at + 2]
     if length < 0x80:
-        return at + 2 if length + 2 == left else None
+        return (known, at + 2) if length + 2 == left else None
     if low < 0x80:
-        return at + 3 if (length & 0x7F | low << 7) + 3 == left else None
-    return at + 4 if _varint(left - 4) == serialized[at + 1 : at + 4] else None
+        return (known, at + 3) if (length & 0x7F | low << 7) + 3 == left else None
+    return (known, at + 4) if _varint(left - 4) == serialized[at + 1 : at + 4] else None

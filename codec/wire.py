@@ -58,7 +58,7 @@ def _read_quickly(body: bytes) -> list[Received] | None:
             metadata = known.get(text)
             if metadata is None:
                 metadata = known[text] = _metadata(text)
-            if data is None or not text:
+            if not data or not text:
                 data = data or ""
                 size = math.nan  # equals nothing
             size += _AROUND_EACH + len(text) + len(data)
