@@ -195,7 +195,7 @@ def test_a_request_has_a_thousand_payloads_at_most() -> None:
 
 
 def test_an_answer_that_would_be_too_large_is_413() -> None:
-    """D1: 5.5 MB per response, found before all of it is made."""
+    """D1: 5.5 MB per response, found before its parts are joined."""
     import zlib  # noqa: PLC0415
 
     inner = plain(bytes(3_000_000))
