@@ -12,8 +12,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from benchmarks.cases import KEY
 from codec.sources import FixedSource, development_ring
-from handlers import app, operations
-from handlers.asgi import Record
+from handlers import app, audit, operations
 from handlers.settings import server_settings
 
 Serve = Callable[[bytes], bytes]
@@ -25,8 +24,10 @@ def ours(operation: str) -> Serve:
     settings, source = server_settings({}), FixedSource(development_ring())
     run = operations.OPERATIONS[operation]
 
+    record = audit.begin(None)
+
     def serve(body: bytes) -> bytes:
-        job = operations.Job("default", operations.read_payloads(body), Record())
+        job = operations.Job("default", operations.read_payloads(body), record)
         return run(job, settings, source).body
 
     gc.freeze()  # as the entries do

@@ -104,7 +104,7 @@ class Cached(Generic[T]):
     def is_stale(self) -> bool:
         """Whether what is held outlived its fresh time."""
         held = self._held
-        return held is None or self._age(held[1]) >= self._fresh_for(held[0])
+        return held is not None and self._age(held[1]) >= self._fresh_for(held[0])
 
     def _refresh(self) -> None:
         try:

@@ -31,6 +31,10 @@ class Keys(Protocol):
         Raises KeyringNotFound where there is no ring, KeyringUnavailable where it can't be had.
         """
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the ring that was asked outlived its fresh time, and could not be refreshed."""
+
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
     """A payload with every encoding of ours taken off."""
@@ -38,6 +42,8 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     serialized: bytes
     known: tuple[Known, int] | None
     """What `recognise` found in it."""
+    keys: tuple[str, ...]
+    """Labels of the keys that opened it, from the outside in."""
 
     __repr__ = object.__repr__  # the default would show the plaintext
 
@@ -80,6 +86,7 @@ def _smaller(payload: bytes) -> bytes:
 
 
 OpenOne = Callable[[bytes], bytes]
+Opener = tuple[OpenOne, tuple[str, ...]]
 
 
 class _Opener:
@@ -89,42 +96,44 @@ class _Opener:
         self._keys = keys
         self._allowance = compression.Allowance()
         self._held: dict[bytes, Key] = {}
-        self._last: tuple[Mapping[str, bytes] | None, OpenOne | None] = (None, None)
+        self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
         """Take off all that are ours; None where not even the outermost one is."""
-        last, open_one = self._last
+        last, opener = self._last
         if metadata is not last:  # payloads of one request mostly share one metadata object
-            open_one = self._opener(metadata)
-            self._last = metadata, open_one
+            opener = self._opener(metadata)
+            self._last = metadata, opener
         opened = None
         layers = MAX_LAYERS
-        while open_one is not None:
+        while opener is not None:
             if not layers:
                 raise PayloadError(Reason.TOO_MANY_LAYERS)
+            open_one, keys = opener
             serialized = open_one(data)
             known = recognise(serialized)
-            opened = Opened(serialized, known)
+            opened = Opened(serialized, known, opened.keys + keys if opened else keys)
             if known is not None:  # nothing that is recognised is encoded
                 break
             layers -= 1
             inner = parse(serialized)
             data = inner.data
-            open_one = self._opener(inner.metadata)
+            opener = self._opener(inner.metadata)
         return opened
 
-    def _opener(self, metadata: Mapping[str, bytes]) -> OpenOne | None:
+    def _opener(self, metadata: Mapping[str, bytes]) -> Opener | None:
         if not is_encoded(metadata):
             return None
         encoding = metadata[ENCODING]
         if encoding != encryption.ENCRYPTED:
-            return lambda data: compression.inflate(encoding, data, self._allowance)
+            return (lambda data: compression.inflate(encoding, data, self._allowance)), ()
         key_id = metadata.get(encryption.KEY_ID)
         if key_id is None:
             raise PayloadError(Reason.NO_KEY_ID)
         if key_id not in self._held:
             self._held[key_id] = self._keys.opening(key_id)
-        return partial(encryption.open_sealed, self._held[key_id])
+        key = self._held[key_id]
+        return partial(encryption.open_sealed, key), (key.label,)
 
 
 def is_encoded(metadata: Mapping[str, bytes]) -> bool:

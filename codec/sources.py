@@ -83,6 +83,11 @@ class RingKeys:
         """See `Keys`."""
         return self._ring.sealing(_now(self._clock))
 
+    @property
+    def is_stale(self) -> bool:
+        """Never: it is not fetched."""
+        return False
+
 
 class FixedSource:
     """One ring for every namespace, for as long as the process lives."""
@@ -139,6 +144,10 @@ class _CachedKeys:
         if ring is None:
             raise KeyringNotFound("there is no key ring for this namespace")
         return ring.sealing(_now(self._clock))
+
+    @property
+    def is_stale(self) -> bool:
+        return self._cached.is_stale
 
     def _ask(self, get: Callable[[], Keyring | None]) -> Keyring | None:
         try:

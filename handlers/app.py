@@ -1,10 +1,10 @@
-"""The Codec Server as a bare ASGI app: every check in its order, and one table of errors.
+"""The Codec Server as a bare ASGI app: every check in its order.
 
 A request passes these checks, in this order, and the code below follows it line by line:
 
     known operation 404, method 405, origin 403, declared length 413, content type 415,
     namespace 400, token shape and claims 401, JWKS 503, signature 401, policy 503 or 403,
-    body read 413, parsed 400, keys 503, answer size 413
+    body read 413, parsed 400, keys 503, answer size 413, audit record written
 
 A preflight is answered before all of them (handlers/asgi.py), on any path: a browser shows a
 404 to the page that asked only where the preflight went well.
@@ -24,23 +24,25 @@ from codec.errors import (
     WireError,
 )
 from codec.sources import KeySource, check_namespace
-from handlers.asgi import Answer, App, Call, Refusal, guarded
+from handlers.asgi import App, Call, guarded
+from handlers.audit import Write, nowhere
 from handlers.auth import TokenRefused
 from handlers.guard import Guard
 from handlers.jwks import JwksUnavailable
 from handlers.operations import OPERATIONS, Job, pass_through, read_payloads
 from handlers.policy import Denied, PolicyUnavailable
+from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
 
 MAX_BODY_BYTES = 4_500_000
-BODY_SECONDS = 15
+BODY_SECONDS = 10  # below what the whole request has
 
-_STATUS: dict[type[CodecError], int] = {
-    WireError: 400,
-    InvalidNamespace: 400,
-    KeyringNotFound: 400,
-    PayloadError: 400,
-    KeyringUnavailable: 503,
+_REASONS: dict[type[CodecError], str] = {
+    WireError: "body",
+    InvalidNamespace: "namespace",
+    KeyringNotFound: "keyring",
+    PayloadError: "undecodable",
+    KeyringUnavailable: "keys-unavailable",
 }
 
 
@@ -58,13 +60,19 @@ async def _here(work: Callable[[], T]) -> T:
 
 
 def build_app(
-    settings: ServerSettings, source: KeySource, guard: Guard | None = None, run: Run = _here
+    settings: ServerSettings,
+    source: KeySource,
+    guard: Guard | None = None,
+    *,
+    write: Write = nowhere,
+    run: Run = _here,
 ) -> App:
     """The ASGI app that serves the operations of these settings, with keys from this source.
 
     Without a guard everybody may call: settings.py sees to it that this stays on a laptop.
-    A Lambda environment has one request at a time, so work is done where it is; a server that
-    has many gives `run` a thread for each (`asyncio.to_thread`).
+    `write` keeps each request's record, and an answer leaves only after it.
+    `run` does what may wait for the network; only a thread (`asyncio.to_thread`) lets others go
+    on meanwhile, and lets the time that a request has run out.
     """
     if (guard is None) != (settings.access is None):
         raise ValueError("a guard is needed exactly where the settings ask for tokens")
@@ -75,17 +83,17 @@ def build_app(
         name = call.path.rstrip("/").rpartition("/")[2]
         operation = operations.get(name)
         if operation is None:
-            raise Refusal(404)
-        call.record["operation"] = name
+            raise Refusal("operation")
+        call.record.operation = name
         if call.method != "POST":
-            raise Refusal(405, headers={"allow": "POST, OPTIONS"})
+            raise Refusal("method")
         if not settings.cors.allows(call.header("origin")):
-            raise Refusal(403, "This origin may not read decoded payloads.")
+            raise Refusal("origin")
         _check_declared(call)
         namespace = _namespace(call, settings.default_namespace)
         if guard is not None and not await run(partial(_admit, guard, call, namespace, name)):
             if name != "decode" or not settings.access or not settings.access.passes_through:
-                raise Refusal(403)
+                raise Refusal("denied")
             operation = pass_through
         body = await _body(call)
         try:
@@ -94,39 +102,37 @@ def build_app(
         except CodecError as error:
             raise _refusal(error) from error
 
-    return guarded(answer, settings.cors)
+    return guarded(answer, settings.cors, write)
 
 
 def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:
     # Whether the policy allows it; a caller who is nobody gets no further than here.
+    record = call.record
     try:
         identity = guard.identify(call.header("authorization"))
-        call.record.update(
-            subject=identity.subject,
-            email=identity.email,
-            issuer=identity.issuer,
-            kid=identity.kid,
-            token=identity.token,
-        )
-        call.record["rule"] = guard.allow(identity, namespace, operation)
+        record.subject, record.email = identity.subject, identity.email
+        record.issuer, record.kid, record.token = identity.issuer, identity.kid, identity.token
+        record.rule = guard.allow(identity, namespace, operation)
     except TokenRefused as error:
-        bearer = {"www-authenticate": 'Bearer error="invalid_token"'}
-        raise Refusal(401, headers=bearer) from error
-    except (JwksUnavailable, PolicyUnavailable) as error:
-        sentence = "Access cannot be checked at the moment. Try again later."
-        raise Refusal(503, sentence, {"retry-after": "30"}) from error
+        record.detail = str(error)
+        raise Refusal("token") from error
+    except JwksUnavailable as error:
+        raise Refusal("jwks-unavailable") from error
+    except PolicyUnavailable as error:
+        raise Refusal("policy-unavailable") from error
     except Denied:
-        call.record["rule"] = "denied"
+        record.stale = guard.stale()
         return False
+    record.stale = guard.stale()
     return True
 
 
 def _check_declared(call: Call) -> None:
     length = call.header("content-length") or "0"
     if not (length.isascii() and length.isdecimal()):
-        raise Refusal(400, "Content-Length must be a number.")
+        raise Refusal("content-length")
     if int(length[:20]) > MAX_BODY_BYTES:
-        raise Refusal(413)
+        raise Refusal("body-too-large")
     media_type, _, parameters = (call.header("content-type") or "").partition(";")
     charset = parameters.strip().lower().replace('"', "") or "charset=utf-8"
     encoding = call.header("content-encoding") or "identity"
@@ -135,43 +141,39 @@ def _check_declared(call: Call) -> None:
         "charset=utf-8",
         "identity",
     ):
-        raise Refusal(415)
+        raise Refusal("content-type")
 
 
 def _namespace(call: Call, default: str | None) -> str:
     name = call.header("x-namespace") or default
     if name is None:
-        raise Refusal(400, "The header X-Namespace is missing.")
+        raise Refusal("no-namespace")
     try:
-        call.record["namespace"] = check_namespace(name)
+        call.record.namespace = check_namespace(name)
     except InvalidNamespace as error:
-        raise Refusal(400, "The header X-Namespace does not name a namespace.") from error
+        raise Refusal("namespace") from error
     return name
 
 
 async def _body(call: Call) -> bytes:
     chunks: list[bytes] = []
-    size, more = 0, True
+    more = True
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while more and size <= MAX_BODY_BYTES:
+            while more and call.record.bytes_in <= MAX_BODY_BYTES:
                 chunk, more = await call.receive()
                 chunks.append(chunk)
-                size += len(chunk)
+                call.record.bytes_in += len(chunk)
     except TimeoutError:
-        raise Refusal(400, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
-    if size > MAX_BODY_BYTES:
-        raise Refusal(413)
+        raise Refusal("body-too-slow") from None
+    if call.record.bytes_in > MAX_BODY_BYTES:
+        raise Refusal("body-too-large")
     return b"".join(chunks) if len(chunks) > 1 else chunks[0]
 
 
 def _refusal(error: CodecError) -> Refusal:
-    status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
-    if isinstance(error, WireError):
-        return Refusal(status, str(error))
-    if isinstance(error, KeyringNotFound):
-        return Refusal(status, "There is no key ring for this namespace.")
-    return Refusal(status, headers={"retry-after": "30"} if status == 503 else {})
+    reason = next(code for kind, code in _REASONS.items() if isinstance(error, kind))
+    return Refusal(reason, str(error) if reason == "body" else None)
 
 
 def keep_large_buffers() -> None:

@@ -1,17 +1,24 @@
-"""Around the app: what a call is, how an answer or a refusal is sent, and what is logged.
+"""Around the app: what a call is, how an answer is sent, and that each request is recorded.
 
-`guarded` is the one wrapper: whatever happens inside, the answer is a full one, with CORS.
+`guarded` is the one wrapper: whatever happens inside, the answer is a full one, with CORS, and
+none leaves before its record is written.
 """
 
+import asyncio
 import logging
-import secrets
+import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
-import msgspec
-
+from handlers import audit
+from handlers.audit import Record, Write
 from handlers.cors import Cors
+from handlers.refusal import Answer, Refusal
+
+# A request has this long, or on Lambda as long as its function has, less what it takes to say no.
+SECONDS = 15.0
+MARGIN_SECONDS = 0.5
 
 log = logging.getLogger("codec-server")
 
@@ -20,53 +27,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Record = dict[str, object]
-"""What the log tells of a request. Never a payload, a key or a token."""
-
-# The title of each status and the sentence that goes with it. The titles are RFC 9110's and
-# stand here because Python's own differ from version to version.
-_PROBLEMS = {
-    400: ("Bad Request", "The request is not as it must be."),
-    401: ("Unauthorized", "A valid access token is needed."),
-    403: ("Forbidden", "You may not do this."),
-    404: ("Not Found", "There is no such operation here."),
-    405: ("Method Not Allowed", "Only POST is served."),
-    413: ("Content Too Large", "The request, or the answer to it, is too large."),
-    415: ("Unsupported Media Type", "Send JSON in UTF-8, as Content-Type: application/json."),
-    500: ("Internal Server Error", "The server failed; its log tells more under the request's id."),
-    503: ("Service Unavailable", "The keys cannot be reached at the moment. Try again later."),
-}
-
-
-class Answer(NamedTuple):
-    """What is sent back."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-
-class Refusal(Exception):
-    """An answer other than 200; `detail` is for the client, the cause for the log."""
-
-    def __init__(
-        self, status: int, detail: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail or _PROBLEMS[status][1]
-        self.headers = headers or {}
-
-    def answer(self) -> Answer:
-        """The problem document of RFC 9457."""
-        problem = {
-            "type": "about:blank",
-            "title": _PROBLEMS[self.status][0],
-            "status": self.status,
-            "detail": self.detail,
-        }
-        content_type = {"content-type": "application/problem+json"}
-        return Answer(self.status, msgspec.json.encode(problem), {**content_type, **self.headers})
 
 
 class Disconnected(Exception):
@@ -74,14 +34,17 @@ class Disconnected(Exception):
 
 
 class Call:
-    """One HTTP request."""
+    """One HTTP request, and its record."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
-        self.record: Record = {"request_id": _request_id(scope)}
+        self._started = time.perf_counter()
+        self.record = _begin(scope)
+        self.record.origin = audit.printable(self.header("origin"))
+        self.record.user_agent = audit.printable(self.header("user-agent"))
 
     def header(self, name: str) -> str | None:
         """A header's value; several of one name are joined, as gateways do."""
@@ -96,8 +59,14 @@ class Call:
             raise Disconnected
         return message.get("body", b""), message.get("more_body", False)
 
+    def end(self, status: int, size: int) -> Record:
+        """Its record, complete."""
+        self.record.status, self.record.bytes_out = status, size
+        self.record.duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        return self.record
 
-def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors) -> App:
+
+def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors, write: Write) -> App:
     """The ASGI app around a function from call to answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,31 +79,47 @@ def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors) -> App:
         if call.method == "OPTIONS":
             return await _send(send, Answer(204, b"", cors.preflight_headers(origin)))
         try:
-            given = await _guard(call, answer)
+            given = await _guard(call, answer, _seconds_left(scope))
         except Disconnected:
-            return None
-        request_id = {"x-request-id": str(call.record["request_id"])}
-        headers = {**given.headers, **cors.headers(origin), **request_id}
+            call.record.outcome, call.record.reason = "failed", "disconnected"
+            return write(call.end(499, 0))
+        given = _recorded(call, given, write)
+        headers = {**given.headers, **cors.headers(origin), "x-request-id": call.record.request_id}
         return await _send(send, Answer(given.status, given.body, headers))
 
     return app
 
 
-async def _guard(call: Call, answer: Callable[[Call], Awaitable[Answer]]) -> Answer:
-    record = call.record
+async def _guard(call: Call, answer: Callable[[Call], Awaitable[Answer]], seconds: float) -> Answer:
     try:
-        given = await answer(call)
+        async with asyncio.timeout(seconds) as limit:
+            return await answer(call)
     except Refusal as refusal:
-        given = refusal.answer()
-        record.update(reason=refusal.detail, cause=str(refusal.__cause__ or ""))
+        return _refused(call, refusal, str(refusal.__cause__ or ""))
     except Disconnected:
         raise
     except Exception as error:  # noqa: BLE001 — the last line of defence: a 500 has CORS, too
-        given = Refusal(500).answer()
-        record.update(reason=type(error).__name__, cause=_where(error))
-    level = logging.ERROR if given.status >= 500 else logging.INFO
-    log.log(level, "request", extra={**record, "status": given.status})
+        reason = "time" if limit.expired() else "fault"
+        return _refused(call, Refusal(reason), f"{type(error).__name__}: {_where(error)}")
+
+
+def _recorded(call: Call, given: Answer, write: Write) -> Answer:
+    try:
+        write(call.end(given.status, len(given.body)))
+    except Exception as error:  # noqa: BLE001 — whatever the reason, nothing leaves unrecorded
+        return _refused(call, Refusal("audit"), type(error).__name__)
     return given
+
+
+def _refused(call: Call, refusal: Refusal, cause: str) -> Answer:
+    record = call.record
+    record.reason = refusal.reason
+    record.detail = refusal.more or record.detail
+    record.outcome = "refused" if refusal.status < 500 else "failed"
+    if refusal.status >= 500:
+        told = {"request_id": record.request_id, "reason": refusal.reason, "cause": cause}
+        log.error("request failed", extra=told)
+    return refusal.answer()
 
 
 def _where(error: Exception) -> str:
@@ -143,9 +128,15 @@ def _where(error: Exception) -> str:
     return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
 
 
-def _request_id(scope: Scope) -> str:
-    context = scope.get("aws.context")
-    return getattr(context, "aws_request_id", None) or secrets.token_hex(8)
+def _begin(scope: Scope) -> Record:
+    record = audit.begin(scope.get("aws.context"))
+    record.source = audit.printable((scope.get("client") or ("",))[0])
+    return record
+
+
+def _seconds_left(scope: Scope) -> float:
+    left = getattr(scope.get("aws.context"), "get_remaining_time_in_millis", None)
+    return (left() / 1000 if left else SECONDS) - MARGIN_SECONDS
 
 
 async def _send(send: Send, answer: Answer) -> None:

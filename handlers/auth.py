@@ -43,6 +43,10 @@ class KeyStore(Protocol):
     def key(self, kid: str) -> RSAPublicKey:
         """The key of this id; raises UnknownKid or JwksUnavailable."""
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether they outlived their fresh time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -82,6 +86,11 @@ class Verifier:
             _refuse("unknown kid")
         self._check_signature(token, key)
         return identity
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the issuer's keys outlived their fresh time."""
+        return self._keys.is_stale
 
     def _check_claims(self, claims: dict[str, Any]) -> None:
         now = self._clock()

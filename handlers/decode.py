@@ -1,18 +1,24 @@
 """The Lambda function for POST /decode, and for every path that no other function serves."""
 
+import asyncio
 import gc
 import os
+import sys
 
 from aws_lambda_powertools import Logger
 
 from codec.sources import open_source
 from handlers.app import build_app
+from handlers.audit import lines_to
 from handlers.gateway import lambda_handler
 from handlers.guard import make_guard
+from handlers.metrics import measured
 from handlers.settings import server_settings
 
 _settings = server_settings(os.environ)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
-_app = build_app(_settings, open_source(_settings.keyring), make_guard(_settings.access))
-handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors))
+_write = measured(lines_to(sys.stdout), "codec-server")
+_source, _guard = open_source(_settings.keyring), make_guard(_settings.access)
+_app = build_app(_settings, _source, _guard, write=_write, run=asyncio.to_thread)
+handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors, _write))
 gc.freeze()  # what is here by now stays: never look at it again

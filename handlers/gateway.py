@@ -6,10 +6,12 @@ from typing import Any
 
 from mangum import Mangum
 
-from handlers import events
-from handlers.asgi import App, Refusal
+from handlers import audit, events
+from handlers.asgi import App
+from handlers.audit import Record, Write
 from handlers.cors import Cors
 from handlers.events import Event
+from handlers.refusal import Refusal
 
 Handler = Callable[[Event, Any], Event]
 
@@ -21,22 +23,27 @@ _NOT_NEEDED = {"host", "x-forwarded-port"}
 logging.getLogger("mangum.http").setLevel(logging.WARNING)  # we log each request ourselves
 
 
-def lambda_handler(app: App, cors: Cors) -> Handler:
+def lambda_handler(app: App, cors: Cors, write: Write) -> Handler:
     """A Lambda handler for HTTP API (v2), REST API (v1) and function URL events."""
     adapter = Mangum(app, lifespan="off", text_mime_types=_TEXT)  # type: ignore[arg-type]
 
     def handle(event: Event, context: Any) -> Event:  # noqa: ANN401 — the runtime's own object
         try:
             return adapter(_cleaned(event), context)
-        except Exception as error:  # noqa: BLE001 — an event is as foreign as a body
-            logging.getLogger("codec-server").error(
-                "not an HTTP event", extra={"reason": type(error).__name__}
-            )
-            refusal = Refusal(400, "This is not an HTTP request.").answer()
-            headers = {**refusal.headers, **cors.headers(events.headers(event).get("origin"))}
-            return events.answer(refusal.status, headers, refusal.body)
+        except Exception:  # noqa: BLE001 — an event is as foreign as a body
+            refusal = Refusal("event")
+            given = refusal.answer()
+            write(_record(context, refusal))
+            headers = {**given.headers, **cors.headers(events.headers(event).get("origin"))}
+            return events.answer(given.status, headers, given.body)
 
     return handle
+
+
+def _record(context: Any, refusal: Refusal) -> Record:  # noqa: ANN401
+    record = audit.begin(context)
+    record.outcome, record.reason, record.status = "refused", refusal.reason, refusal.status
+    return record
 
 
 def _cleaned(event: Event) -> Event:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from handlers.audit import Cache
 from handlers.auth import Identity, Verifier
 from handlers.https import HttpsDocument
 from handlers.jwks import Jwks
@@ -26,6 +27,14 @@ class Guard:
     def allow(self, identity: Identity, namespace: str, operation: str) -> str:
         """The rule that allows it; raises Denied or PolicyUnavailable."""
         return self._authorizer.allow(identity, namespace, operation)
+
+    def stale(self) -> list[Cache]:
+        """Which of what it decides by outlived its fresh time."""
+        held: dict[Cache, bool] = {
+            "jwks": self._verifier.is_stale,
+            "policy": self._authorizer.is_stale,
+        }
+        return [name for name, is_stale in held.items() if is_stale]
 
 
 def make_guard(access: Access | None) -> Guard | None:

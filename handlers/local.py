@@ -13,7 +13,8 @@ import uvicorn
 from codec.errors import KeyringError
 from codec.sources import open_source
 from handlers.app import Run, build_app
-from handlers.asgi import App
+from handlers.asgi import App, log
+from handlers.audit import Record, Write, lines_to, nowhere
 from handlers.guard import make_guard
 from handlers.settings import (
     LocalSettings,
@@ -24,36 +25,48 @@ from handlers.settings import (
 )
 
 
-class _RequestFormatter(logging.Formatter):
-    """A line for people: the time, and what the record of a request holds."""
-
-    _SHOWN = (
-        *("operation", "status", "namespace", "email", "subject", "rule"),
-        *("payloads", "undecoded", "reason", "cause"),
-    )
+class _Formatter(logging.Formatter):
+    """A line for people: the time, and what is told of a request."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = vars(record)
-        shown = [f"{name}={fields[name]}" for name in self._SHOWN if fields.get(name)]
-        return " ".join(
-            [self.formatTime(record, "%H:%M:%S"), str(fields.get("request_id", "")), *shown]
-        )
+        told = [f"{k}={v}" for k, v in vars(record).items() if k in ("reason", "cause") and v]
+        fields = [getattr(record, "request_id", ""), record.getMessage(), *told]
+        return " ".join([self.formatTime(record, "%H:%M:%S"), *fields])
+
+
+_SHOWN = (
+    *("operation", "status", "namespace", "email", "subject", "rule", "payloads"),
+    *("undecoded", "reason", "detail", "stale"),
+)
+
+
+def _told(write: Write) -> Write:
+    """Keep each record, and tell people of it."""
+
+    def both(record: Record) -> None:
+        write(record)
+        fields = [f"{n}={getattr(record, n)}" for n in _SHOWN if getattr(record, n)]
+        log.info(" ".join(fields), extra={"request_id": record.request_id})
+
+    return both
 
 
 def main() -> None:
     """Serve until interrupted; a wrong setting ends it at once with a sentence."""
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
-        guard = make_guard(settings.access)
-        app = build_app(settings, open_source(settings.keyring), guard, **_threads(settings))
+        source, guard = open_source(settings.keyring), make_guard(settings.access)
+        # Where everybody may read, there is nobody to be held to account.
+        write = _told(lines_to(sys.stdout) if settings.access else nowhere)
+        app = build_app(settings, source, guard, write=write, **_threads(settings))
         _check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
     handler = logging.StreamHandler()
-    handler.setFormatter(_RequestFormatter())
-    logging.getLogger("codec-server").addHandler(handler)
-    logging.getLogger("codec-server").setLevel(logging.INFO)
-    print(_banner(local, settings), flush=True)  # noqa: T201 — for the person who started it
+    handler.setFormatter(_Formatter())
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    print(_banner(local, settings), file=sys.stderr)  # noqa: T201 — for the person who started it
     gc.freeze()
     _serve(app, local)
 

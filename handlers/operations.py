@@ -1,15 +1,16 @@
 """What the server does with the payloads of a request that may have it done."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from codec import pipeline, wire
 from codec.errors import PayloadError
 from codec.payload import Received
-from codec.pipeline import Opened
+from codec.pipeline import Keys, Opened
 from codec.sources import KeySource
-from handlers.asgi import Answer, Record, Refusal
+from handlers.audit import Record
+from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
 
 MAX_ANSWER_BYTES = 5_500_000
@@ -29,12 +30,13 @@ def read_payloads(body: bytes) -> Sequence[Received]:
     """The payloads of a request; raises WireError, or Refusal where there are too many."""
     payloads = wire.read(body)
     if len(payloads) > wire.MAX_PAYLOADS:
-        raise Refusal(413, f"A request has at most {wire.MAX_PAYLOADS} payloads.")
+        raise Refusal("payloads", f"A request has at most {wire.MAX_PAYLOADS} payloads.")
     return payloads
 
 
 def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
-    outcomes = pipeline.decode(job.payloads, source.keys(job.namespace))
+    keys = source.keys(job.namespace)
+    outcomes = pipeline.decode(job.payloads, keys)
     rendered = [
         wire.render_opened(outcome)
         if isinstance(outcome, Opened)
@@ -42,17 +44,19 @@ def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
         for payload, outcome in zip(job.payloads, outcomes, strict=True)
     ]
     failed = [outcome.reason.value for outcome in outcomes if isinstance(outcome, PayloadError)]
-    job.record.update(payloads=len(outcomes), undecoded=dict(Counter(failed)) if failed else {})
+    _note(job, keys, Counter(key for o in outcomes if isinstance(o, Opened) for key in o.keys))
+    job.record.undecoded = dict(Counter(failed))
     if failed and settings.strict:
-        raise Refusal(400, "A payload cannot be decoded, and this server is strict.")
+        raise Refusal("undecodable")
     return _answer(rendered, {"x-codec-undecoded": str(len(failed))})
 
 
 def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
-    job.record.update(payloads=len(job.payloads))
     if not job.payloads:
         return _answer([], {})
-    key = source.keys(job.namespace).sealing()
+    keys = source.keys(job.namespace)
+    key = keys.sealing()
+    _note(job, keys, {key.label: len(job.payloads)})
     serialized = [payload.serialize() for payload in job.payloads]
     sealed = pipeline.encode(serialized, key, compress=settings.compress)
     render = wire.sealed_renderer(key)
@@ -61,8 +65,16 @@ def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
 
 def pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:
     """Give the payloads back as they came, to a caller who may not read them."""
-    job.record.update(payloads=len(job.payloads))
+    job.record.payloads = len(job.payloads)
+    job.record.outcome, job.record.reason = "passed-through", "denied"
     return _answer([wire.render_received(payload) for payload in job.payloads], {})
+
+
+def _note(job: Job, keys: Keys, used: Mapping[str, int]) -> None:
+    job.record.payloads = len(job.payloads)
+    job.record.keys = dict(used)
+    if keys.is_stale:
+        job.record.stale.append("keys")
 
 
 Operation = Callable[[Job, ServerSettings, KeySource], Answer]
@@ -71,11 +83,11 @@ OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
 
 def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
     if sum(map(len, rendered)) > MAX_ANSWER_BYTES:
-        raise Refusal(413)
+        raise Refusal("answer-too-large")
     body = wire.write(rendered)
     escaped = len(body)
     if escaped > MAX_ESCAPED_BYTES // 2:
         escaped += body.count(b'"') + body.count(b"\\")
     if len(body) > MAX_ANSWER_BYTES or escaped > MAX_ESCAPED_BYTES:
-        raise Refusal(413)
+        raise Refusal("answer-too-large")
     return Answer(200, body, {"content-type": "application/json", **headers})

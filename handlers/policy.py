@@ -50,6 +50,10 @@ class Authorizer(Protocol):
     def allow(self, identity: Identity, namespace: str, operation: str) -> str:
         """The rule that allows it, for the record; raises Denied or PolicyUnavailable."""
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether what it decides by outlived its fresh time."""
+
 
 class _Grant(msgspec.Struct, forbid_unknown_fields=True):
     identities: list[str]
@@ -139,6 +143,11 @@ class PolicyAuthorizer:
             raise PolicyUnavailable(str(error.__cause__)) from None
         return decide(grants, identity, namespace, operation)
 
+    @property
+    def is_stale(self) -> bool:
+        """See `Authorizer`."""
+        return self._cached.is_stale
+
 
 class PermissionsClaim:
     """Decides by the token's claim `permissions`: `<namespace>:<role>`, as Temporal reads it."""
@@ -158,6 +167,11 @@ class PermissionsClaim:
             if where in {namespace, self._SYSTEM} and operation in self._ROLES.get(role, ()):
                 return f"permissions {role}"
         raise Denied
+
+    @property
+    def is_stale(self) -> bool:
+        """Never: the token is all that it looks at."""
+        return False
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from botocore import xform_name
 from codec import Reason
 from codec.keyring import ROTATION_WAIT
 from codec.sources import RING_LIFE
-from handlers.asgi import _PROBLEMS
+from handlers.refusal import REASONS, TITLES
 from tests.cli.terminal import PROGRAM, temporal_codec
 from tests.rigs.processes import ROOT, clean_environment
 from tests.rigs.secrets_manager import Gate, client, environment
@@ -105,12 +105,17 @@ def rows(column: str) -> set[str]:
 
 
 def test_every_reason_code_is_explained() -> None:
-    assert rows("reason") == set(Reason)
+    assert rows("undecoded") == set(Reason)
+    assert rows("reason") == {*REASONS, "disconnected"}
 
 
-def test_every_status_is_explained() -> None:
-    """401 is what a request without a valid token gets."""
-    assert rows("status") == {"200", "204", "401", *map(str, _PROBLEMS)}
+def test_every_reason_has_its_status() -> None:
+    table = PAGE.split("| reason | status |", 1)[1].split("\n\n", 1)[0]
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", table, re.MULTILINE))
+    assert told == {name: str(status) for name, (status, _) in REASONS.items()} | {
+        "disconnected": "499"
+    }
+    assert {status for status, _ in REASONS.values()} == set(TITLES)
 
 
 def test_the_figures_are_those_of_the_code() -> None:

@@ -32,6 +32,10 @@ class SpyKeys:
             raise PayloadError(Reason.UNKNOWN_KEY)
         return found
 
+    @property
+    def is_stale(self) -> bool:
+        return False
+
     def sealing(self) -> Key:
         raise AssertionError("decoding never asks for the sealing key")
 

@@ -43,7 +43,7 @@ def cached(upstream: Upstream, clock: FakeClock) -> Cached[int]:
 
 def test_fetches_nothing_before_it_is_asked(cached: Cached[int], upstream: Upstream) -> None:
     assert upstream.fetches == 0
-    assert cached.is_stale
+    assert not cached.is_stale, "there is nothing that could be"
 
 
 def test_a_fresh_value_is_served_without_a_question(

@@ -257,8 +257,8 @@ def test_opened_payloads_are_written_alike_by_both_ways(payloads: list[Received]
 
     for payload in [*payloads, *(Received(JSON, each.data) for each in payloads)]:
         serialized = payload.serialize()
-        quick = wire.render_opened(Opened(serialized, recognise(serialized)))
-        assert quick == wire.render_opened(Opened(serialized, None)) == render_received(payload)
+        quick = wire.render_opened(Opened(serialized, recognise(serialized), ()))
+        assert quick == wire.render_opened(Opened(serialized, None, ())) == render_received(payload)
         assert parse(serialized).data == payload.data
 
 

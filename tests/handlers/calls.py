@@ -9,6 +9,7 @@ from typing import Any
 from codec.sources import KeySource, open_source
 from handlers.app import build_app
 from handlers.asgi import App, Message
+from handlers.audit import Write, nowhere
 from handlers.settings import server_settings
 
 ORIGIN = "http://localhost:8233"
@@ -27,10 +28,11 @@ class Reply:
         return json.loads(self.body)
 
 
-def app(source: KeySource | None = None, **settings: str) -> App:
+def app(source: KeySource | None = None, write: Write = nowhere, **settings: str) -> App:
     """The app with these settings, such as `strict="true"`."""
     environ = {f"CODEC_{name.upper()}": value for name, value in settings.items()}
-    return build_app(server_settings(environ), source or open_source("development"))
+    source = source or open_source("development")
+    return build_app(server_settings(environ), source, write=write)
 
 
 def call(
@@ -40,8 +42,9 @@ def call(
     *,
     method: str = "POST",
     headers: Mapping[str, str] | Iterable[tuple[str, str]] = JSON_HEADERS,
+    context: object = None,
 ) -> Reply:
-    """Send one request; `body` may come in pieces."""
+    """Send one request; `body` may come in pieces, and Lambda's context with it."""
     pieces = [body] if isinstance(body, bytes) else list(body)
     messages: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": n + 1 < len(pieces)}
@@ -53,11 +56,14 @@ def call(
         "method": method,
         "path": path,
         "query_string": b"",
+        "client": ("203.0.113.7", 4711),
+        "aws.context": context,
         "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in pairs],
     }
     sent: list[Message] = []
 
     async def receive() -> Message:
+        await asyncio.sleep(0)  # as a server would
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:

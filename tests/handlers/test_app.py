@@ -1,6 +1,7 @@
 """The app: which request gets which answer, and in which order it is checked."""
 
 import base64
+import io
 import json
 import logging
 from itertools import islice, product
@@ -12,7 +13,7 @@ from codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from codec.keyring import fingerprint
 from codec.pipeline import Keys
 from codec.sources import FixedSource
-from handlers import asgi
+from handlers.audit import Record, lines_to
 from tests.codec.rings import key, plain, sealed
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
@@ -225,19 +226,19 @@ def test_a_body_that_is_refused_says_where() -> None:
     )
 
 
-def test_bad_payloads_are_left_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Decision 6: 200, the rest decoded, the count in the header, the reasons in the log."""
+def test_bad_payloads_are_left_counted_and_recorded() -> None:
+    """Decision 6: 200, the rest decoded, the count in the header, the reasons in the record."""
+    records: list[Record] = []
     source = FixedSource(Keyring([key(1)]))
     unknown, good = as_json(plain(), key(2)), as_json(plain(), key(1))
     broken = {**good, "data": good["data"][:-4]}  # type: ignore[index]
-    caplog.set_level(logging.INFO, asgi.log.name)
-    reply = call(app(source), body=request(unknown, good, broken, {}))
+    reply = call(app(source, records.append), body=request(unknown, good, broken, {}))
     decoded = {"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "ImhlbGxvIg=="}
     assert reply.json()["payloads"] == [unknown, decoded, broken, {}]
     assert reply.headers["x-codec-undecoded"] == "2"
-    (record,) = caplog.records
-    assert vars(record)["undecoded"] == {"unknown-key": 1, "authentication": 1}
-    assert vars(record)["request_id"] == reply.headers["x-request-id"]
+    (record,) = records
+    assert record.undecoded == {"unknown-key": 1, "authentication": 1}
+    assert record.request_id == reply.headers["x-request-id"]
 
 
 def test_a_strict_server_refuses_bad_payloads() -> None:
@@ -283,6 +284,10 @@ class Fails:
 
             def sealing(self) -> Key:
                 raise error
+
+            @property
+            def is_stale(self) -> bool:
+                return False
 
         return _Keys()
 
@@ -343,10 +348,14 @@ def test_no_log_line_shows_what_was_sent(caplog: pytest.LogCaptureFixture) -> No
         },
         "data": base64.b64encode(b"canary" * 10).decode(),
     }
+    lines = io.StringIO()
     for body in (request(hostile), b'{"canary":1}', b'{"payloads":[{"canary":1}]}', b"canary"):
-        reply = call(app(), body=body)
+        reply = call(app(write=lines_to(lines)), body=body)
         assert b"canary" not in reply.body
-    logged = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    assert lines.getvalue().count("codec.request") == 4
+    logged = (
+        lines.getvalue() + caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    )
     assert "canary" not in logged
     assert java not in logged
     assert fingerprint(b"x").startswith("sha256:")

@@ -49,9 +49,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
-def server(published: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodecServer]:
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     policy = tmp_path_factory.mktemp("policy") / "policy.json"
     policy.write_text(json.dumps(POLICY))
+    return policy
+
+
+@pytest.fixture(scope="module")
+def server(published: Issuer, policy: Path) -> Iterator[CodecServer]:
     with codec_server({**published.settings(), "CODEC_POLICY": f"file:{policy}"}) as running:
         yield running
 
@@ -70,6 +75,16 @@ def test_who_may_reads(server: CodecServer) -> None:
     assert reply.json() == DECODED
     assert "email=ana@example.com" in server.log()
     assert "rule=grants[0]" in server.log()
+
+
+def test_what_it_cannot_record_it_does_not_answer(published: Issuer, policy: Path) -> None:
+    """The real process, whose standard output takes nothing: no plaintext leaves."""
+    settings = {**published.settings(), "CODEC_POLICY": f"file:{policy}"}
+    with codec_server(settings, stdout="/dev/full") as full:
+        reply = ask(full, f"Bearer {token()}")
+        assert reply.status_code == 500
+        assert "could not be recorded" in reply.json()["detail"]
+        assert "OSError" in full.log()
 
 
 def test_who_may_not_is_403(server: CodecServer) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from codec.sources import open_source
 from handlers.app import build_app
+from handlers.audit import nowhere
 from handlers.gateway import Handler, lambda_handler
 from handlers.settings import server_settings
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, app, call
@@ -122,7 +123,8 @@ def handler() -> Iterator[Handler]:
     settings = server_settings({})
     with asyncio.Runner() as runner:
         asyncio.set_event_loop(runner.get_loop())
-        yield lambda_handler(build_app(settings, open_source("development")), settings.cors)
+        app = build_app(settings, open_source("development"))
+        yield lambda_handler(app, settings.cors, nowhere)
         asyncio.set_event_loop(None)
 
 

@@ -16,10 +16,16 @@ from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.secrets_manager import Gate, client, environment
 
 
-def body(payload: Content) -> bytes:
-    metadata = {name: b64encode(value).decode() for name, value in payload.metadata.items()}
-    data = b64encode(payload.data).decode()
-    return json.dumps({"payloads": [{"metadata": metadata, "data": data}]}).encode()
+def body(*payloads: Content) -> bytes:
+    """A request with these payloads."""
+    encoded = [
+        {
+            "metadata": {name: b64encode(value).decode() for name, value in each.metadata.items()},
+            "data": b64encode(each.data).decode(),
+        }
+        for each in payloads
+    ]
+    return json.dumps({"payloads": encoded}).encode()
 
 
 OURS = body(sealed(plain(), key(1)))

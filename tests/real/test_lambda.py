@@ -175,7 +175,7 @@ def test_the_log_is_json_and_holds_the_request(functions: dict[str, Function]) -
         if line.startswith("{")
     ]
     ours = [each for each in lines if each.get("request_id") == answer.headers["x-request-id"]]
-    assert [(each["status"], each["message"]) for each in ours] == [(200, "request")]
+    assert [(each["event"], each["status"]) for each in ours] == [("codec.request", 200)]
 
 
 @pytest.mark.parametrize("name", ["DecodeFunction", "EncodeFunction"])

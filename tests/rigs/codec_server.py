@@ -38,13 +38,20 @@ class CodecServer:
 
 
 @contextmanager
-def codec_server(settings: Mapping[str, str] | None = None) -> Iterator[CodecServer]:
-    """Run the local server with these settings, on a free port."""
+def codec_server(
+    settings: Mapping[str, str] | None = None, stdout: str | None = None
+) -> Iterator[CodecServer]:
+    """Run the local server with these settings, on a free port.
+
+    `stdout` is a file for what it writes there, in place of its log.
+    """
     port = free_port()
     environment = clean_environment({"PORT": str(port), **(settings or {})})
     scheme = "https" if "TLS_CERT" in environment else "http"
     url = f"{scheme}://127.0.0.1:{port}"
     command = [sys.executable, "-m", "handlers.local"]
+    if stdout is not None:
+        command = ["sh", "-c", f'exec "$0" "$@" > {stdout}', *command]
     with (
         running(command, lambda: listens(port), environment) as process,
         httpx.Client(base_url=url, timeout=30, trust_env=False) as client,

@@ -1,0 +1,106 @@
+"""The audit record: one line of JSON for each request, whatever became of it (rule A).
+
+It never holds a payload, a token or a key, and what a stranger wrote stands in it bounded and
+in printable ASCII. Its schema is this class; docs/audit.md explains it.
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TextIO
+
+import msgspec
+
+MAX_TEXT = 256
+_UNPRINTABLE = re.compile(r"[^ -~]")
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+Cache = Literal["jwks", "policy", "keys"]
+Outcome = Literal["answered", "passed-through", "refused", "failed"]
+
+
+class Record(
+    msgspec.Struct, tag_field="event", tag="codec.request", omit_defaults=True, kw_only=True
+):
+    """What is known of a request. A field that does not apply is absent."""
+
+    schema: Literal[1]
+    time: str
+    """When it came, in UTC with milliseconds."""
+    request_id: str
+    version: str
+    """Version of the function that answered."""
+    outcome: Outcome
+    status: int
+    """Of the answer; 499 where the client was gone."""
+    duration_ms: float
+    bytes_in: Count
+    bytes_out: Count
+    payloads: Count
+
+    reason: str | None = None
+    """Why it was not answered as asked: one of docs/operations.md's."""
+    detail: str | None = None
+    """What exactly is wrong, in words of ours; of a token the caller is never told."""
+    operation: str | None = None
+    namespace: str | None = None
+    subject: Text | None = None
+    email: str | None = None
+    issuer: str | None = None
+    kid: str | None = None
+    token: str | None = None
+    """The token's id (`jti`), or where it has none the start of its hash."""
+    rule: Text | None = None
+    """What allowed it."""
+    origin: Text | None = None
+    source: Text | None = None
+    """The address that the request came from."""
+    user_agent: Text | None = None
+    keys: dict[str, Count] = {}
+    """How many payloads each key opened or sealed."""
+    undecoded: dict[str, Count] = {}
+    """How many payloads came back as they were, by reason."""
+    stale: list[Cache] = []
+    """What outlived its fresh time and was used, because it could not be refreshed."""
+
+
+Write = Callable[[Record], None]
+"""Keeps a record; where it raises, the request is not answered."""
+
+
+def begin(context: object) -> Record:
+    """The record of a request that comes now; with Lambda's context, or None elsewhere."""
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Record(
+        schema=1,
+        time=time.replace("+00:00", "Z"),
+        request_id=getattr(context, "aws_request_id", None) or secrets.token_hex(8),
+        version=getattr(context, "function_version", None) or "local",
+        outcome="answered",
+        status=0,
+        duration_ms=0.0,
+        bytes_in=0,
+        bytes_out=0,
+        payloads=0,
+    )
+
+
+def printable(text: object) -> str | None:
+    """A stranger's text as a record may hold it; an event may have anything in its place."""
+    return _UNPRINTABLE.sub("?", str(text)[:MAX_TEXT]) if text else None
+
+
+def lines_to(file: TextIO) -> Write:
+    """Write each record as a line, and see to it that it has left this process."""
+
+    def write(record: Record) -> None:
+        file.write(msgspec.json.encode(record).decode() + "\n")
+        file.flush()
+
+    return write
+
+
+def nowhere(_record: Record) -> None:
+    """Keep no record: for a laptop where everybody may read everything."""
