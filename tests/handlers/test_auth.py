@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.rigs.issuer import (
     rsa_key,
     token,
 )
+from tests.rigs.processes import ROOT
 
 POLICY = {
     "grants": [
@@ -56,8 +58,16 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(published: Issuer, policy: Path) -> Iterator[CodecServer]:
-    with codec_server({**published.settings(), "CODEC_POLICY": f"file:{policy}"}) as running:
+def turned_to(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that gets a line for each address that the server looks up or connects to."""
+    return tmp_path_factory.mktemp("spy") / "turned-to"
+
+
+@pytest.fixture(scope="module")
+def server(published: Issuer, policy: Path, turned_to: Path) -> Iterator[CodecServer]:
+    spied = {"PYTHONPATH": f"{ROOT / 'tests' / 'rigs' / 'spy'}:{ROOT}", "SPY_FILE": str(turned_to)}
+    settings = {**published.settings(), "CODEC_POLICY": f"file:{policy}", **spied}
+    with codec_server(settings) as running:
         yield running
 
 
@@ -290,6 +300,23 @@ def test_a_hostile_token_is_401(name: str, server: CodecServer, published: Issue
     assert not [part for part in sent.split(".") if len(part) > 8 and part in line]
     if " kid " not in name:
         assert published.fetches == fetches
+
+
+def test_the_server_turned_to_nobody_but_the_issuer(
+    server: CodecServer, published: Issuer, turned_to: Path
+) -> None:
+    """T3: whatever a token names, no address is looked up and no socket is opened for it.
+
+    A token here names each address of its own, so this stands for itself as well.
+    """
+    assert ask(server, f"Bearer {token()}").status_code == 200
+    for name in ("jku", "x5u"):
+        pointing = token(header(**{name: "https://evil.example/jwks.json"}))
+        assert ask(server, f"Bearer {pointing}").status_code == 401
+    address = urlsplit(published.url)
+    where = (address.hostname, address.port)
+    seen = set(turned_to.read_text().splitlines())
+    assert seen == {f"socket.getaddrinfo {where}", f"socket.connect ({where},)"}
 
 
 EMAILS: list[Any] = [
