@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks import jwks_faults
 from benchmarks.cases import CASES
 from benchmarks.in_process import Result, measure
 from benchmarks.unknown_ids import Flood, flood
@@ -55,6 +56,7 @@ def main() -> None:
     texts = {
         "in process": "\n\n".join([machine(), table(result, "decode"), table(result, "encode")]),
         "unknown ids": told(flood()),
+        "jwks": jwks_faults.table(),
     }
     print("\n\n".join(texts.values()))
     if "--write" in sys.argv[1:]:
