@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -99,6 +100,11 @@ class Cached(Generic[T]):
             if self._last is not None and self._last.error is not None:
                 raise Unavailable from self._last.error
         return self._last_good()
+
+    def warm(self) -> None:
+        """Fetch it if it is not fresh; a failure is told to whoever needs it."""
+        with suppress(Unavailable):
+            self.get()
 
     @property
     def is_stale(self) -> bool:

@@ -37,6 +37,9 @@ class KeySource(Protocol):
     def keys(self, namespace: str) -> Keys:
         """The keys of a namespace; nothing is fetched until one is asked for."""
 
+    def warm(self) -> None:
+        """Fetch what every namespace needs; a failure is told when it matters."""
+
 
 def check_namespace(name: str) -> str:
     """The name itself; raises InvalidNamespace where none can look like this."""
@@ -100,6 +103,9 @@ class FixedSource:
         check_namespace(namespace)
         return self._keys
 
+    def warm(self) -> None:
+        """See `KeySource`: all is here."""
+
 
 class CachedSource:
     """Rings that a loader fetches, each kept for as long as RING_LIFE says."""
@@ -122,6 +128,11 @@ class CachedSource:
         """See `KeySource`."""
         check_namespace(namespace)
         return _CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+
+    def warm(self) -> None:
+        """See `KeySource`: a ring for all is fetched, those of single namespaces are not."""
+        if self._one_for_all:
+            self._rings[""].warm()
 
 
 class _CachedKeys:

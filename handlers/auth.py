@@ -43,6 +43,9 @@ class KeyStore(Protocol):
     def key(self, kid: str) -> RSAPublicKey:
         """The key of this id; raises UnknownKid or JwksUnavailable."""
 
+    def warm(self) -> None:
+        """Fetch them; a failure is told when it matters."""
+
     @property
     def is_stale(self) -> bool:
         """Whether they outlived their fresh time."""
@@ -86,6 +89,10 @@ class Verifier:
             _refuse("unknown kid")
         self._check_signature(token, key)
         return identity
+
+    def warm(self) -> None:
+        """Fetch the issuer's keys."""
+        self._keys.warm()
 
     @property
     def is_stale(self) -> bool:

@@ -15,6 +15,7 @@ from handlers.gateway import lambda_handler
 from handlers.guard import make_guard
 from handlers.metrics import measured
 from handlers.settings import server_settings
+from handlers.warm import warm
 
 _settings = server_settings(os.environ)
 # This one alone, and not even it where CODEC_OPERATIONS leaves it out.
@@ -23,6 +24,8 @@ _settings = replace(_settings, operations=_served)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
 _write = measured(lines_to(sys.stdout), "codec-server")
 _source, _guard = open_source(_settings.keyring), make_guard(_settings.access)
+if _settings.warms:
+    warm(_source, _guard)
 _app = build_app(_settings, _source, _guard, write=_write, run=asyncio.to_thread)
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors, _write))
 gc.freeze()  # what is here by now stays: never look at it again

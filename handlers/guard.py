@@ -1,5 +1,6 @@
 """Who may do this: the token's bearer, and what the authorizer says of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ class Guard:
         """The rule that allows it; raises Denied or PolicyUnavailable."""
         return self._authorizer.allow(identity, namespace, operation)
 
+    def warmers(self) -> list[Callable[[], None]]:
+        """What fetches what it decides by, each apart."""
+        return [self._verifier.warm, self._authorizer.warm]
+
     def stale(self) -> list[Cache]:
         """Which of what it decides by outlived its fresh time."""
         held: dict[Cache, bool] = {
@@ -38,11 +43,10 @@ class Guard:
 
 
 def make_guard(access: Access | None) -> Guard | None:
-    """The guard that the settings ask for, with the issuer's keys fetched if they can be."""
+    """The guard that the settings ask for."""
     if access is None:
         return None
     keys = Jwks(HttpsDocument(access.trust.jwks_url))
-    keys.warm()
     return Guard(Verifier(access.trust, keys), _authorizer(access))
 
 

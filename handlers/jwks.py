@@ -47,11 +47,8 @@ class Jwks:
         return key
 
     def warm(self) -> None:
-        """Fetch now, so that the first request need not; a failure is told when it matters."""
-        try:
-            self._cached.get()
-        except Unavailable:
-            return
+        """Fetch now, so that the first request need not."""
+        self._cached.warm()
 
     @property
     def is_stale(self) -> bool:

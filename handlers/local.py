@@ -23,6 +23,7 @@ from handlers.settings import (
     local_settings,
     server_settings,
 )
+from handlers.warm import warm
 
 
 class _Formatter(logging.Formatter):
@@ -56,6 +57,7 @@ def main() -> None:
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
         source, guard = open_source(settings.keyring), make_guard(settings.access)
+        warm(source, guard)
         # Where everybody may read, there is nobody to be held to account.
         write = _told(lines_to(sys.stdout) if settings.access else nowhere)
         app = build_app(settings, source, guard, write=write, **_threads(settings))

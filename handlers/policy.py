@@ -50,6 +50,9 @@ class Authorizer(Protocol):
     def allow(self, identity: Identity, namespace: str, operation: str) -> str:
         """The rule that allows it, for the record; raises Denied or PolicyUnavailable."""
 
+    def warm(self) -> None:
+        """Fetch what every decision needs; a failure is told when it matters."""
+
     @property
     def is_stale(self) -> bool:
         """Whether what it decides by outlived its fresh time."""
@@ -143,6 +146,10 @@ class PolicyAuthorizer:
             raise PolicyUnavailable(str(error.__cause__)) from None
         return decide(grants, identity, namespace, operation)
 
+    def warm(self) -> None:
+        """See `Authorizer`."""
+        self._cached.warm()
+
     @property
     def is_stale(self) -> bool:
         """See `Authorizer`."""
@@ -168,9 +175,12 @@ class PermissionsClaim:
                 return f"permissions {role}"
         raise Denied
 
+    def warm(self) -> None:
+        """See `Authorizer`: the token is all that it looks at."""
+
     @property
     def is_stale(self) -> bool:
-        """Never: the token is all that it looks at."""
+        """Never."""
         return False
 
 

@@ -75,6 +75,8 @@ class ServerSettings:
     compress: bool
     access: Access | None
     """Who may call; None lets everybody, and is refused on Lambda."""
+    warms: bool
+    """Whether to fetch keys and policy at start; a snapshot would hold them for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def server_settings(environ: Environ) -> ServerSettings:
         strict=_choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
         compress=_choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
         access=_access(environ) if with_tokens else None,
+        warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",
     )
     _refuse_open_decoder(environ, settings)
     return settings

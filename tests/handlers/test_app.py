@@ -275,6 +275,9 @@ class Fails:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
+    def warm(self) -> None:
+        """Fails when it is asked for keys, no sooner."""
+
     def keys(self, _namespace: str) -> Keys:
         error = self._error
 

@@ -73,6 +73,9 @@ class Source:
         check_namespace(namespace)
         return self
 
+    def warm(self) -> None:
+        """Nothing is fetched."""
+
     def opening(self, key_id: bytes) -> Key:
         return self._ring().opening(key_id)
 
