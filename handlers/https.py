@@ -8,7 +8,7 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,33 +21,41 @@ _MAX_HEAD_BYTES = 16_384
 class FetchError(Exception):
     """The document could not be had; the message says why."""
 
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        """Take the reason, and the status of an answer that was not 200."""
+        super().__init__(reason)
+        self.status = status
 
-class HttpsDocument:
-    """A document at one https address, which is fetched anew at each call."""
 
-    def __init__(self, url: str, seconds: float = DEADLINE_SECONDS) -> None:
-        """Take the address; raises ValueError where it is not https."""
+class HttpsHost:
+    """A host that is asked for documents over https."""
+
+    def __init__(self, url: str) -> None:
+        """Take an address, whose path does not matter; raises ValueError where it is not https."""
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError("an https address is needed")
-        self._host, self._port = parts.hostname, parts.port or 443
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._request = (
-            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
-            "Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
-        ).encode("ascii")
-        self._seconds = seconds
+        self._host, self._port, self._name = parts.hostname, parts.port or 443, parts.netloc
         self._tls = ssl.create_default_context()
 
-    def __call__(self) -> bytes:
-        """The document; raises FetchError."""
+    def get(
+        self,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> bytes:
+        """The document at this path and query, within these seconds; raises FetchError.
+
+        Neither the target nor a header may hold a line's end: that is the caller's to see to.
+        """
+        request = _request(target, {"Host": self._name, **(headers or {})})
         try:
             # The resolver has its own time: Python cannot interrupt it.
             addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            deadline = time.monotonic() + self._seconds
+            deadline = time.monotonic() + seconds
             with self._connect(addresses, deadline) as stream:
                 stream.settimeout(_left(deadline))
-                stream.sendall(self._request)
+                stream.sendall(request)
                 return _document(_read(stream, deadline))
         except (OSError, HTTPException) as error:
             raise FetchError(type(error).__name__) from None
@@ -68,6 +76,31 @@ class HttpsDocument:
                 if isinstance(error, ssl.SSLError):
                     break  # whom we do not trust now we will not trust a moment later
         raise fault
+
+
+class HttpsDocument:
+    """A document at one https address, which is fetched anew at each call."""
+
+    def __init__(self, url: str) -> None:
+        """Take the address; raises ValueError where it is not https."""
+        self._host = HttpsHost(url)
+        parts = urlsplit(url)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def __call__(self) -> bytes:
+        """The document; raises FetchError."""
+        return self._host.get(self._target)
+
+
+def _request(target: str, headers: Mapping[str, str]) -> bytes:
+    given = {
+        **headers,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
 def _left(deadline: float) -> float:
@@ -105,7 +138,8 @@ def _document(received: bytes) -> bytes:
     response = HTTPResponse(_Received(received), method="GET")  # type: ignore[arg-type]
     response.begin()
     if response.status != 200:
-        raise FetchError(f"status {response.status}")  # a redirect too: none is followed
+        # A redirect too: none is followed.
+        raise FetchError(f"status {response.status}", response.status)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise FetchError("compressed although plain was asked for")
     document = response.read()

@@ -12,11 +12,13 @@ from handlers.trust import TEMPORAL_CLOUD, Trust
 
 LOCAL_ORIGINS = "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080"
 OPERATIONS = ("decode", "encode")
+AUTHORIZERS = ("policy", "permissions-claim", "temporal-cloud")
 NAMES = frozenset(
     {
         "CODEC_AUDIENCES",
         "CODEC_AUTH",
         "CODEC_AUTHORIZER",
+        "CODEC_CLOUD_API_KEY",
         "CODEC_COMPRESSION",
         "CODEC_DEFAULT_NAMESPACE",
         "CODEC_EMAIL_CLAIM",
@@ -35,6 +37,7 @@ _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 )
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
+_SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 Environ = Mapping[str, str]
@@ -59,6 +62,8 @@ class Access:
     authorizer: str
     policy: str | None
     """Where the policy document is; None allows nobody."""
+    cloud_api_key: str | None
+    """The secret that holds Temporal Cloud's API key, for that authorizer alone."""
     passes_through: bool
     """Whether /decode gives a caller who may not read the payloads back as they came."""
 
@@ -165,7 +170,7 @@ def _cors(environ: Environ) -> Cors:
 
 
 def _access(environ: Environ) -> Access:
-    authorizer = _choice(environ, "CODEC_AUTHORIZER", ("policy", "permissions-claim"))
+    authorizer = _choice(environ, "CODEC_AUTHORIZER", AUTHORIZERS)
     policy = environ.get("CODEC_POLICY") or None
     if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
         raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
@@ -173,9 +178,25 @@ def _access(environ: Environ) -> Access:
         trust=_trust(environ),
         authorizer=authorizer,
         policy=policy,
+        cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
         passes_through=_choice(environ, "CODEC_ON_DENY", ("reject", "passthrough"))
         == "passthrough",
     )
+
+
+def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
+    # A key in the environment itself would be readable by whoever may look at the function.
+    uri = environ.get("CODEC_CLOUD_API_KEY") or None
+    if (uri is not None) != needed:
+        raise SettingsError(
+            "CODEC_CLOUD_API_KEY and CODEC_AUTHORIZER=temporal-cloud belong together: set both, "
+            "or neither"
+        )
+    if uri is not None and not _SECRET.fullmatch(uri):
+        raise SettingsError(
+            "CODEC_CLOUD_API_KEY must be secretsmanager:NAME, of a secret that holds the key"
+        )
+    return uri.removeprefix("secretsmanager:") if uri else None
 
 
 def _trust(environ: Environ) -> Trust:

@@ -1,0 +1,61 @@
+"""Who may do what, as Temporal Cloud itself says (rule P4).
+
+    GET /cloud/users?email=ana@example.com
+    GET /cloud/users?email=ana@example.com&namespace=orders.a1b2c
+
+The first asks whether the account knows this person at all: whoever it does not know is sent
+away after one request in five minutes, however many namespaces are named. The second asks
+whether the person has access to this namespace, be it of their own or through a group.
+"""
+
+from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
+from handlers.auth import Identity
+from handlers.cloud_ops import CloudOps, User
+from handlers.policy import Denied, PolicyUnavailable
+
+LIFE = Life(fresh=300, last_good=3600, cooldown=30)
+# People, and pairs of a person and a namespace, that are remembered at a time.
+MAX_REMEMBERED = 1024
+
+READS = frozenset({"decode", "download"})
+WRITES = READS | {"encode"}
+_ACCOUNT_ROLES = frozenset({"ROLE_OWNER", "ROLE_ADMIN"})
+_PERMISSIONS = {
+    "PERMISSION_READ": READS,
+    "PERMISSION_WRITE": WRITES,
+    "PERMISSION_ADMIN": WRITES,
+}
+
+
+class CloudAuthorizer:
+    """Decides by Temporal Cloud's own roles and permissions."""
+
+    def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
+        self._known = CachedByName[str, User | None](
+            lambda email: Cached(lambda: ops.user(email), LIFE, clock), MAX_REMEMBERED
+        )
+        self._listed = CachedByName[tuple[str, str], User | None](
+            lambda pair: Cached(lambda: ops.user(*pair), LIFE, clock), MAX_REMEMBERED
+        )
+
+    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
+        """See `handlers.policy.Authorizer`."""
+        if identity.email is None:
+            raise Denied
+        if _user(self._known[identity.email]).account_role in _ACCOUNT_ROLES:
+            return "temporal-cloud account"
+        user = _user(self._listed[identity.email, namespace])
+        permission = user.permission(namespace)
+        if operation not in _PERMISSIONS.get(permission, READS):
+            raise Denied
+        return f"temporal-cloud {permission if permission in _PERMISSIONS else 'listed'}"
+
+
+def _user(cached: Cached[User | None]) -> User:
+    try:
+        user = cached.get()
+    except Unavailable as error:
+        raise PolicyUnavailable(f"Temporal Cloud: {error.__cause__}") from None
+    if user is None:
+        raise Denied
+    return user
