@@ -10,7 +10,7 @@ whether the person has access to this namespace, be it of their own or through a
 
 from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
 from handlers.auth import Identity
-from handlers.cloud_ops import CloudOps, User
+from handlers.cloud_ops import CloudOps
 from handlers.policy import Denied, PolicyUnavailable
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
@@ -31,31 +31,30 @@ class CloudAuthorizer:
     """Decides by Temporal Cloud's own roles and permissions."""
 
     def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
-        self._known = CachedByName[str, User | None](
-            lambda email: Cached(lambda: ops.user(email), LIFE, clock), MAX_REMEMBERED
+        self._roles = CachedByName[str, str | None](
+            lambda email: Cached(lambda: ops.account_role(email), LIFE, clock), MAX_REMEMBERED
         )
-        self._listed = CachedByName[tuple[str, str], User | None](
-            lambda pair: Cached(lambda: ops.user(*pair), LIFE, clock), MAX_REMEMBERED
+        self._permissions = CachedByName[tuple[str, str], str | None](
+            lambda pair: Cached(lambda: ops.permission(*pair), LIFE, clock), MAX_REMEMBERED
         )
 
     def allow(self, identity: Identity, namespace: str, operation: str) -> str:
         """See `handlers.policy.Authorizer`."""
         if identity.email is None:
             raise Denied
-        if _user(self._known[identity.email]).account_role in _ACCOUNT_ROLES:
+        if _listed(self._roles[identity.email]) in _ACCOUNT_ROLES:
             return "temporal-cloud account"
-        user = _user(self._listed[identity.email, namespace])
-        permission = user.permission(namespace)
+        permission = _listed(self._permissions[identity.email, namespace])
         if operation not in _PERMISSIONS.get(permission, READS):
             raise Denied
         return f"temporal-cloud {permission if permission in _PERMISSIONS else 'listed'}"
 
 
-def _user(cached: Cached[User | None]) -> User:
+def _listed(cached: Cached[str | None]) -> str:
     try:
-        user = cached.get()
+        found = cached.get()
     except Unavailable as error:
         raise PolicyUnavailable(f"Temporal Cloud: {error.__cause__}") from None
-    if user is None:
+    if found is None:
         raise Denied
-    return user
+    return found

@@ -56,31 +56,25 @@ class _Spec(msgspec.Struct):
     access: _Access | None = None
 
 
-class User(msgspec.Struct):
-    """A user as the API lists them; without access where the API key may not see it."""
-
+class _User(msgspec.Struct):
     spec: _Spec
     state: str = ""
 
     def is_active(self, email: str) -> bool:
-        """Whether this is the user of exactly this address, and may log in."""
         listed = self.spec.email
         return listed.isascii() and listed.lower() == email and self.state in _STATES
 
-    @property
     def account_role(self) -> str:
-        """The role in the whole account, or nothing."""
         access = self.spec.access
         return access.account_access.role if access and access.account_access else ""
 
     def permission(self, namespace: str) -> str:
-        """The permission that the user was given for this namespace, or nothing."""
         given = self.spec.access.namespace_accesses if self.spec.access else {}
         return given[namespace].permission if namespace in given else ""
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    users: list[User] = []
+    users: list[_User] = []
     next_page_token: str = ""
 
 
@@ -99,18 +93,33 @@ class CloudOps:
         self._host = HttpsHost(url)
         self._key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
 
-    def user(self, email: str, namespace: str | None = None) -> User | None:
-        """The active user of this address, of those with access to the namespace if one is given.
+    def account_role(self, email: str) -> str | None:
+        """This person's role in the account; None where there is no such active user.
 
-        Raises CloudError, FetchError, or what fetching the key raises.
+        It is empty where the API key may not see it. Raises CloudError or FetchError.
         """
-        query = {"email": email} if namespace is None else {"email": email, "namespace": namespace}
+        user = self._user({"email": email})
+        return None if user is None else user.account_role()
+
+    def permission(self, email: str, namespace: str) -> str | None:
+        """This person's permission for a namespace; None for one who has no access to it.
+
+        It is empty where access comes from a group, or where the API key may not see it.
+        Raises CloudError or FetchError.
+        """
+        try:
+            user = self._user({"email": email, "namespace": namespace})
+        except FetchError as error:
+            if error.status != 404:
+                raise
+            return None  # there is no such namespace
+        return None if user is None else user.permission(namespace)
+
+    def _user(self, query: dict[str, str]) -> _User | None:
         key = _held(self._key.get)
         try:
             return self._find(query, key)
         except FetchError as error:
-            if error.status == 404 and namespace is not None:
-                return None  # there is no such namespace, so nobody has access to it
             if error.status != 401:
                 raise
             newer = _held(self._key.get_newer)
@@ -118,7 +127,7 @@ class CloudOps:
                 raise
         return self._find(query, newer)
 
-    def _find(self, query: dict[str, str], key: _Key) -> User | None:
+    def _find(self, query: dict[str, str], key: _Key) -> _User | None:
         deadline = time.monotonic() + DEADLINE_SECONDS
         headers = {
             "Authorization": f"Bearer {key.value}",

@@ -153,6 +153,41 @@ def test_an_issuer_of_ones_own() -> None:
     assert access.trust.email_claim == "email"
 
 
+def test_temporal_cloud_decides_with_an_api_key() -> None:
+    """The setting names the secret; the key itself is never in the environment."""
+    chosen = {"CODEC_AUTH": "jwt", "CODEC_AUTHORIZER": "temporal-cloud"}
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:cloud-AbCdEf"
+    for name in ("temporal/cloud-api-key", arn):
+        access = server_settings({**chosen, "CODEC_CLOUD_API_KEY": f"secretsmanager:{name}"}).access
+        assert access is not None
+        assert access.cloud_api_key == name
+
+
+@pytest.mark.parametrize("authorizer", ["policy", "permissions-claim", "temporal-cloud"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("", "s3cret", "env:s3cret", "secretsmanager:", "secretsmanager:a b", "ssm:s3cret"),
+        *("secretsmanager:s3cret", "secretsmanager:s3cret\n", "secretsmanager:" + "s3cret" * 400),
+    ],
+    ids=lambda uri: uri[:30],
+)
+def test_an_api_key_belongs_to_that_authorizer(authorizer: str, uri: str) -> None:
+    """Required with it, refused without it, and never shown."""
+    environ = {
+        "CODEC_AUTH": "jwt",
+        "CODEC_AUTHORIZER": authorizer,
+        "CODEC_CLOUD_API_KEY": uri,
+    }
+    fits = uri == "secretsmanager:s3cret" if authorizer == "temporal-cloud" else uri == ""
+    if fits:
+        assert server_settings(environ).access is not None
+        return
+    with pytest.raises(SettingsError, match="CODEC_CLOUD_API_KEY") as caught:
+        server_settings(environ)
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -84,6 +84,7 @@ def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
         )
     assert function == "Fn::If"
     chosen = {
+        "HasCloudApiKey": parameters.get("CloudApiKey") != "",
         "HasKeyring": parameters.get("Keyring") != "",
         "PerNamespace": parameters.get("Rings") == "per-namespace",
         "MakesRing": parameters.get("ExistingRing") == "",
@@ -143,6 +144,44 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     assert access.policy == "ssm:<Policy>"
     (document,) = of_type("AWS::SSM::Parameter")
     assert document["Value"] == '{"grants":[]}'
+
+
+def test_temporal_cloud_decides_with_a_key_that_only_its_secret_names() -> None:
+    """Nothing of the key is in the stack; without it no function may read any such secret."""
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:temporal-cloud-AbCdEf"
+    deployed = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
+    given = settings(Authorizer="temporal-cloud", CloudApiKey=secret)
+    access = server_settings({**given, **deployed}).access
+    assert access is not None
+    assert (access.authorizer, access.cloud_api_key) == ("temporal-cloud", secret)
+    assert settings()["CODEC_CLOUD_API_KEY"] == ""
+    resources = templates()["made"]["Resources"]
+    conditional = {k for k, v in resources.items() if v.get("Condition") == "HasCloudApiKey"}
+    assert conditional == {"CloudApiKeyReader"}
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "secret"), [("temporal-cloud", ""), ("policy", "arn"), ("policy", "")]
+)
+def test_a_stack_with_half_of_it_is_refused_before_it_is_made(authorizer: str, secret: str) -> None:
+    """The functions would refuse to start; the template's rules say so before."""
+    given = {"Authorizer": authorizer, "CloudApiKey": secret}
+    fails = False
+    for name in ("CloudWithItsKey", "KeyWithItsCloud"):
+        rule = templates()["read"]["Rules"][name]
+        (assertion,) = rule["Assertions"]
+        fails |= holds(rule["RuleCondition"], given) and not holds(assertion["Assert"], given)
+    assert fails == ((authorizer == "temporal-cloud") != bool(secret))
+
+
+def holds(condition: Json, parameters: Mapping[str, Any]) -> bool:
+    """Whether CloudFormation finds a condition true."""
+    ((function, argument),) = condition.items()
+    if function == "Fn::Not":
+        return not holds(argument[0], parameters)
+    assert function == "Fn::Equals"
+    one, other = (resolved(each, parameters) for each in argument)
+    return one == other
 
 
 @pytest.mark.parametrize("template", ["template.yaml", "keyring.yaml"])
@@ -220,6 +259,13 @@ READS_POLICY = [
         },
     }
 ]
+READS_API_KEY = [
+    {
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": {"Ref": "CloudApiKey"},
+    }
+]
 ROTATES = [
     {
         "Effect": "Allow",
@@ -239,8 +285,8 @@ ROTATES = [
     },
 ]
 MAY = {
-    DECODE: (READS_RINGS + READS_POLICY),
-    ENCODE: (READS_RINGS + READS_POLICY),
+    DECODE: READS_RINGS + READS_POLICY + READS_API_KEY,
+    ENCODE: READS_RINGS + READS_POLICY + READS_API_KEY,
     PREFLIGHT: [],
     "RotationFunction": ROTATES,
 }
@@ -252,6 +298,10 @@ def permissions(name: str) -> list[Json]:
     role = resources[f"{name}Role"]["Properties"]
     statements: list[Json] = []
     for policy in role.get("ManagedPolicyArns", []):
+        if isinstance(policy, dict) and "Fn::If" in policy:
+            condition, policy, otherwise = policy["Fn::If"]  # noqa: PLW2901 — what it stands for
+            assert otherwise == {"Ref": "AWS::NoValue"}
+            assert resources[policy["Ref"]]["Condition"] == condition
         if isinstance(policy, dict):
             document = resources[policy["Ref"]]["Properties"]["PolicyDocument"]
             statements += document["Statement"]
