@@ -16,7 +16,7 @@ from codec.sources import open_source
 from handlers.app import build_app
 from handlers.auth import Identity, Verifier
 from handlers.cloud import MAX_REMEMBERED, CloudAuthorizer
-from handlers.cloud_ops import MAX_PAGES
+from handlers.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.cloud_ops import CloudOps as Client
 from handlers.guard import Guard, Secret, make_guard
 from handlers.jwks import Jwks
@@ -26,6 +26,7 @@ from tests.codec.clock import FakeClock
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.rigs.cloud_ops import KEY, CloudOps, cloud_ops, user
 from tests.rigs.issuer import AUDIENCE, ISSUER, claims, jwk, rsa_key, token
+from tests.rigs.processes import ROOT
 from tests.rigs.secrets_manager import Gate, client, new_secret
 
 ANA = "ana@example.com"
@@ -357,6 +358,7 @@ def test_what_is_malformed_is_an_outage(
     document = MALFORMED[name]
     account.document = document if isinstance(document, bytes) else json.dumps(document).encode()
     unavailable(cloud)
+    assert len(account.asked) == 1
     account.document = None
     clock.advance(30)
     assert allows(cloud) == EVERYTHING
@@ -740,3 +742,13 @@ def test_the_settings_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PolicyUnavailable, match="Temporal Cloud: OSError"):
         guard.allow(who(), ORDERS, "decode")
     assert asked == [("login.tmprl.cloud", 443), ("saas-api.tmprl.cloud", 443)]
+
+
+def test_the_page_about_it_asks_as_the_server_does(
+    cloud: CloudAuthorizer, account: CloudOps
+) -> None:
+    """Whoever tries their key by hand must see what the server will."""
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    allows(cloud)
+    assert f"'{URL}{account.lines[-1]}'" in page
+    assert f"'temporal-cloud-api-version: {API_VERSION}'" in page
