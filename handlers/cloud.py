@@ -8,6 +8,8 @@ away after one request in five minutes, however many namespaces are named. The s
 whether the person has access to this namespace, be it of their own or through a group.
 """
 
+import threading
+
 from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
 from handlers.auth import Identity
 from handlers.cloud_ops import CloudOps
@@ -37,17 +39,27 @@ class CloudAuthorizer:
         self._permissions = CachedByName[tuple[str, str], str | None](
             lambda pair: Cached(lambda: ops.permission(*pair), LIFE, clock), MAX_REMEMBERED
         )
+        # Each person has an age of their own, and each request a thread of its own.
+        self._last = threading.local()
 
     def allow(self, identity: Identity, namespace: str, operation: str) -> str:
-        """See `handlers.policy.Authorizer`."""
+        """See `Authorizer`."""
+        self._last.asked = asked = list[Cached[str | None]]()
         if identity.email is None:
             raise Denied
-        if _listed(self._roles[identity.email]) in _ACCOUNT_ROLES:
+        asked.append(self._roles[identity.email])
+        if _listed(asked[-1]) in _ACCOUNT_ROLES:
             return "temporal-cloud account"
-        permission = _listed(self._permissions[identity.email, namespace])
+        asked.append(self._permissions[identity.email, namespace])
+        permission = _listed(asked[-1])
         if operation not in _PERMISSIONS.get(permission, READS):
             raise Denied
         return f"temporal-cloud {permission if permission in _PERMISSIONS else 'listed'}"
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what this thread's last decision came from outlived its fresh time."""
+        return any(each.is_stale for each in getattr(self._last, "asked", ()))
 
 
 def _listed(cached: Cached[str | None]) -> str:

@@ -259,6 +259,23 @@ def test_a_missing_api_is_an_outage(account: CloudOps) -> None:
     assert "status 404" in unavailable(CloudAuthorizer(Client(lambda: KEY, account.url)))
 
 
+def test_an_answer_that_outlived_its_time_is_told(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    """The audit record says so, of this request and not of another person's."""
+    allows(cloud)
+    clock.advance(200)
+    account.users.append(user("boss@example.com", "OWNER"))
+    allows(cloud, "boss@example.com")
+    told = [cloud.is_stale]
+    account.fault = "500"
+    clock.advance(100)
+    for email in (ANA, "boss@example.com"):
+        allows(cloud, email)
+        told.append(cloud.is_stale)
+    assert told == [False, True, False]
+
+
 FAULTS = [
     *("301", "302", "307", "204", "400", "403", "429", "500", "502", "503"),
     *("hang", "trickle", "cut off"),
@@ -671,7 +688,10 @@ class Server:
         jwks = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
         ops = Client(Secret(secret), account.url, clock)
         guard = Guard(Verifier(settings.access.trust, jwks), CloudAuthorizer(ops, clock))
-        self._app = build_app(settings, open_source("development"), guard)
+        self.records: list[Any] = []
+        self._app = build_app(
+            settings, open_source("development"), guard, write=self.records.append
+        )
 
     def post(self, path: str, body: bytes, email: str = ANA, namespace: str = ORDERS) -> Reply:
         payload = claims(**{"https://saas-api.tmprl.cloud/user/email": email})
@@ -712,14 +732,19 @@ def test_through_the_whole_app(
         assert refused.status == 403
         assert b"ImhlbGxvIg==" not in refused.body
     account.fault = "429"
+    clock.advance(300)
     assert server.post("/decode", sealed.body).status == 200
-    clock.advance(3600)
+    assert server.records[-1].stale == ["policy"]
+    assert server.records[-1].rule == "temporal-cloud PERMISSION_WRITE"
+    clock.advance(3300)
     with caplog.at_level(logging.DEBUG):
         outage = server.post("/decode", sealed.body)
     assert (outage.status, outage.headers["retry-after"]) == (503, "30")
+    assert server.records[-1].reason == "policy-unavailable"
+    assert KEY not in str(server.records)
     assert "Temporal Cloud: status 429" in str([vars(each) for each in caplog.records])
     assert KEY not in str([vars(each) for each in caplog.records])
-    assert secrets.reads == 2
+    assert secrets.reads == 3  # at first, after five minutes, and after an hour
 
 
 def test_the_settings_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
