@@ -276,6 +276,17 @@ def test_an_answer_that_outlived_its_time_is_told(
     assert told == [False, True, False]
 
 
+def test_one_old_answer_of_two_is_told(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    allows(cloud)
+    clock.advance(300)
+    allows(cloud, namespace=BILLING)  # asks for the person anew
+    account.fault = "500"
+    assert allows(cloud) == EVERYTHING
+    assert cloud.is_stale
+
+
 FAULTS = [
     *("301", "302", "307", "204", "400", "403", "429", "500", "502", "503"),
     *("hang", "trickle", "cut off"),
@@ -455,6 +466,19 @@ def test_what_is_remembered_is_bounded(cloud: CloudAuthorizer, account: CloudOps
         allows(cloud, f"v{number}@example.com")
     asked = len(account.asked)
     allows(cloud, "boss@example.com")
+    assert len(account.asked) == asked + 1
+
+
+def test_the_namespaces_that_are_remembered_are_bounded(
+    cloud: CloudAuthorizer, account: CloudOps
+) -> None:
+    """Somebody who may log in can name as many as they like."""
+    allows(cloud)
+    for number in range(MAX_REMEMBERED):
+        allows(cloud, namespace=f"n{number}.a1b2c")
+    asked = len(account.asked)
+    assert asked == MAX_REMEMBERED + 2
+    assert allows(cloud) == EVERYTHING
     assert len(account.asked) == asked + 1
 
 
