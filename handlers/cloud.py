@@ -33,6 +33,7 @@ class CloudAuthorizer:
     """Decides by Temporal Cloud's own roles and permissions."""
 
     def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
+        self._ops = ops
         self._roles = CachedByName[str, str | None](
             lambda email: Cached(lambda: ops.account_role(email), LIFE, clock), MAX_REMEMBERED
         )
@@ -55,6 +56,10 @@ class CloudAuthorizer:
         if operation not in _PERMISSIONS.get(permission, READS):
             raise Denied
         return f"temporal-cloud {permission if permission in _PERMISSIONS else 'listed'}"
+
+    def warm(self) -> None:
+        """See `Authorizer`: whom to ask about is not known yet, but with which key."""
+        self._ops.warm()
 
     @property
     def is_stale(self) -> bool:

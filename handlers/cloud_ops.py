@@ -93,6 +93,10 @@ class CloudOps:
         self._host = HttpsHost(url)
         self._key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
 
+    def warm(self) -> None:
+        """Fetch the API key, which every question needs."""
+        self._key.warm()
+
     def account_role(self, email: str) -> str | None:
         """This person's role in the account; None where there is no such active user.
 

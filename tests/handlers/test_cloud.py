@@ -555,6 +555,17 @@ def test_a_key_that_was_replaced_is_fetched_on_401(account: CloudOps, clock: Fak
     assert keys.fetches == 3
 
 
+def test_the_key_is_there_before_the_first_request(account: CloudOps, clock: FakeClock) -> None:
+    """And one that cannot be had stops nothing: it is told when it matters."""
+    keys = Keys()
+    cloud = with_keys(account, keys, clock)
+    cloud.warm()
+    assert (keys.fetches, account.asked) == (1, [])
+    assert allows(cloud) == EVERYTHING
+    assert keys.fetches == 1
+    with_keys(account, Keys(RuntimeError("gone")), clock).warm()
+
+
 def test_a_key_that_is_refused_is_an_outage(account: CloudOps, clock: FakeClock) -> None:
     """The secret is read again once in thirty seconds, and the request sent again only if new."""
     keys = Keys("wrong-key")
@@ -790,7 +801,7 @@ def test_the_settings_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guard is not None
     with pytest.raises(PolicyUnavailable, match="Temporal Cloud: OSError"):
         guard.allow(who(), ORDERS, "decode")
-    assert asked == [("login.tmprl.cloud", 443), ("saas-api.tmprl.cloud", 443)]
+    assert asked == [("saas-api.tmprl.cloud", 443)]
 
 
 def test_the_page_about_it_asks_as_the_server_does(
