@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from handlers.auth import Identity
+from handlers.policy import parse
 from handlers.settings import NAMES, SettingsError, preflight_settings, server_settings
 from tests.rigs.processes import ROOT
 from tests.rigs.sam import SAM_PYTHON, make, sam
@@ -25,18 +27,20 @@ read = yaml_parse(sys.stdin.read())
 uploaded = json.loads(json.dumps(read))
 uploaded["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
 ring = yaml_parse(open("keyring.yaml").read())
-json.dump({"read": read, "ring": ring, "made": transform(uploaded, {}, None)}, sys.stdout)
+made = transform(uploaded, json.loads(sys.argv[1]), None)
+json.dump({"read": read, "ring": ring, "made": made}, sys.stdout)
 """
 
+OF_POWERTOOLS = {"POWERTOOLS_SERVICE_NAME"}
 Json = dict[str, Any]
 
 
 @cache
-def templates() -> Json:
+def templates(parameters: str = "{}") -> Json:
     """The template as it is read, and as CloudFormation makes stacks of it."""
     make("sam")
     expanded = subprocess.run(
-        [SAM_PYTHON, "-c", EXPAND],
+        [SAM_PYTHON, "-c", EXPAND, parameters],
         input=TEXT,
         cwd=ROOT,
         env={"AWS_DEFAULT_REGION": "us-east-1"},
@@ -84,6 +88,7 @@ def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
         )
     assert function == "Fn::If"
     chosen = {
+        "MakesPolicy": parameters.get("PolicyParameter") == "",
         "HasCloudApiKey": parameters.get("CloudApiKey") != "",
         "HasKeyring": parameters.get("Keyring") != "",
         "PerNamespace": parameters.get("Rings") == "per-namespace",
@@ -102,9 +107,9 @@ def test_no_function_is_left_out() -> None:
 
 def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
     """An unknown one would stop the start; one without a variable could not be set."""
-    assert set(environment(DECODE)) == NAMES
+    assert set(environment(DECODE)) == NAMES | OF_POWERTOOLS
     assert environment(ENCODE) == environment(DECODE)
-    assert set(environment(PREFLIGHT)) == {"CODEC_ORIGINS"}
+    assert set(environment(PREFLIGHT)) == {"CODEC_ORIGINS"} | OF_POWERTOOLS
 
 
 def test_every_parameter_says_what_it_is() -> None:
@@ -143,7 +148,35 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     assert access.trust.issuer == "https://login.tmprl.cloud/"
     assert access.policy == "ssm:<Policy>"
     (document,) = of_type("AWS::SSM::Parameter")
-    assert document["Value"] == '{"grants":[]}'
+    assert document["Value"]["Fn::If"][2] == '{"grants":[]}'
+    assert templates()["read"]["Parameters"]["Readers"]["Default"] == ""
+    own = server_settings(settings(PolicyParameter="/team/policy")).access
+    assert own is not None
+    assert own.policy == "ssm:/team/policy"
+
+
+@pytest.mark.parametrize("name", ["Readers", "ReaderNamespaces"])
+def test_readers_become_the_first_grant(name: str) -> None:
+    """So that the first deployment ends in plaintext; whatever the patterns let in is a policy."""
+    (document,) = of_type("AWS::SSM::Parameter")
+    condition, granting, _ = document["Value"]["Fn::If"]
+    text, values = granting["Fn::Sub"]
+    assert condition == "HasReaders"
+    given = {"Readers": "*@example.com,Bo+b@corp.io", "ReaderNamespaces": "orders-*.a1b2c,x"}
+    for variable, joined in values.items():
+        comma, split = joined["Fn::Join"]
+        assert split["Fn::Split"][0] == ","
+        parts = given[split["Fn::Split"][1]["Ref"]].split(",")
+        text = text.replace(f"${{{variable}}}", comma.join(parts))
+    (grant,) = parse(text.encode())
+    bob = Identity("s", "bo+b@corp.io", "", "", "", ())
+    assert grant.covers(bob, "orders-eu.a1b2c", "decode")
+    assert not grant.covers(bob, "orders-eu.a1b2c", "encode")
+    assert not grant.covers(bob, "other", "decode")
+    pattern = templates()["read"]["Parameters"][name]["AllowedPattern"]
+    assert re.fullmatch(pattern, given[name])
+    for hostile in ('a@b"],"c', "a@b\\", "*@*", "@", "a", "a@b,", "a b@c"):
+        assert not re.fullmatch(pattern, hostile) or (name, hostile) == ("ReaderNamespaces", "a")
 
 
 def test_temporal_cloud_decides_with_a_key_that_only_its_secret_names() -> None:
@@ -192,7 +225,7 @@ def test_nothing_in_a_stack_s_life_destroys_a_key(template: str) -> None:
     """
     resources = templates()["read" if template == "template.yaml" else "ring"]["Resources"]
     kept = [r for r in resources.values() if r["Type"] in {SECRET, "AWS::KMS::Key"}]
-    assert len(kept) == (2 if template == "template.yaml" else 1)
+    assert len(kept) == (3 if template == "template.yaml" else 1)
     for each in kept:
         assert each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain"
         if each["Type"] == SECRET:
@@ -249,13 +282,17 @@ READS_RINGS = [
         "Condition": THROUGH_SECRETS_MANAGER,
     },
 ]
+PARAMETERS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
 READS_POLICY = [
     {
         "Effect": "Allow",
         "Action": "ssm:GetParameter",
         "Resource": {
-            "Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}"
-            ":parameter/${AWS::StackName}/policy"
+            "Fn::If": [
+                "MakesPolicy",
+                {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/policy"},
+                {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
+            ]
         },
     }
 ]
@@ -284,29 +321,45 @@ ROTATES = [
         "Condition": THROUGH_SECRETS_MANAGER,
     },
 ]
+TELLS = [
+    {
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": {"Fn::GetAtt": ["Logs", "Arn"]},
+    },
+    {
+        "Effect": "Allow",
+        "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+        "Resource": "*",  # traces have none that a policy could name
+    },
+]
 MAY = {
-    DECODE: READS_RINGS + READS_POLICY + READS_API_KEY,
-    ENCODE: READS_RINGS + READS_POLICY + READS_API_KEY,
-    PREFLIGHT: [],
-    "RotationFunction": ROTATES,
+    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY,
+    ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY,
+    PREFLIGHT: TELLS,
+    "RotationFunction": TELLS + ROTATES,
 }
 
 
+def is_role(resource: Json) -> bool:
+    """CodeDeploy's is for gradual deployments, and made for those alone."""
+    return resource["Type"] == "AWS::IAM::Role" and "Condition" not in resource
+
+
 def permissions(name: str) -> list[Json]:
-    """Every statement that a function's role has, beside the one for its logs."""
+    """Every statement that a function's role has."""
     resources = templates()["made"]["Resources"]
-    role = resources[f"{name}Role"]["Properties"]
+    role_name, attribute = function(name)["Role"]["Fn::GetAtt"]
+    assert attribute == "Arn"
+    role = resources[role_name]["Properties"]
     statements: list[Json] = []
     for policy in role.get("ManagedPolicyArns", []):
         if isinstance(policy, dict) and "Fn::If" in policy:
             condition, policy, otherwise = policy["Fn::If"]  # noqa: PLW2901 — what it stands for
             assert otherwise == {"Ref": "AWS::NoValue"}
             assert resources[policy["Ref"]]["Condition"] == condition
-        if isinstance(policy, dict):
-            document = resources[policy["Ref"]]["Properties"]["PolicyDocument"]
-            statements += document["Statement"]
-        else:
-            assert policy.endswith(":policy/service-role/AWSLambdaBasicExecutionRole")
+        document = resources[policy["Ref"]]["Properties"]["PolicyDocument"]
+        statements += document["Statement"]
     for inline in role.get("Policies", []):
         statements += inline["PolicyDocument"]["Statement"]
     return statements
@@ -314,8 +367,13 @@ def permissions(name: str) -> list[Json]:
 
 @pytest.mark.parametrize("name", MAY)
 def test_each_function_may_do_exactly_this(name: str) -> None:
-    """Decode and encode can neither write a ring nor rotate it; preflight can do nothing."""
+    """Decode and encode can neither write a ring nor rotate it; preflight can do nothing.
+
+    Each has a role of its own, and no other role is made for any.
+    """
     assert permissions(name) == MAY[name]
+    roles = [name for name, r in templates()["made"]["Resources"].items() if is_role(r)]
+    assert sorted(roles) == ["DecodeRole", "EncodeRole", "PreflightRole", "RotationRole"]
 
 
 def test_secrets_manager_alone_calls_the_rotation_function() -> None:
@@ -334,7 +392,7 @@ def test_other_accounts_may_read_and_nothing_else() -> None:
     (statement,) = policy["ResourcePolicy"]["Statement"]
     assert statement["Action"] == "secretsmanager:GetSecretValue"
     assert statement["Principal"] == {"AWS": {"Ref": "WorkerAccounts"}}
-    (key,) = of_type("AWS::KMS::Key")
+    key = templates()["made"]["Resources"]["RingKey"]["Properties"]
     _, foreign = key["KeyPolicy"]["Statement"]
     condition, allowed, _ = foreign["Fn::If"]
     assert condition == "HasWorkerAccounts"
