@@ -1,23 +1,24 @@
-"""The root of the command line: one group of commands a module."""
+"""The root of the command line: a command, or a group of commands, a module."""
 
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from cli.doctor import doctor
 from cli.errors import CliError
 from cli.keys import app as keys
 
 
 class _Sentences(TyperGroup):
-    """Tells a CliError as what it is, sentences, and ends with status 1."""
+    """Tells a CliError as what it is, sentences, and ends with its status."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 — typer's own signature
         try:
             return super().invoke(ctx)
         except CliError as error:
             typer.echo(str(error), err=True)
-            raise typer.Exit(1) from None
+            raise typer.Exit(error.status) from None
 
 
 # Pretty tracebacks show local variables, and some of ours are keys.
@@ -28,9 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys, name="keys")
+# What comes after the URL is no argument, and is told so without being shown.
+app.command(context_settings={"allow_extra_args": True})(doctor)
 
 
 @app.callback()
 def _root() -> None:
-    # With a callback, typer keeps the group's name although it is the only one.
+    # With a callback, typer keeps the names although there is but one.
     pass
