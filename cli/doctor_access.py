@@ -54,7 +54,7 @@ NO_DECODE = problem(
 BAD_REQUEST = problem(
     "request-refused",
     "The server does not take a well-formed request (400). {words}",
-    "Look at the server's log: does it know the namespace {namespace}, and read proto3 JSON?",
+    "Look at the server's log: it must know the namespace {namespace}, and read proto3 JSON.",
 )
 CONTENT_TYPE = problem(
     "content-type-refused",
@@ -69,7 +69,7 @@ THROTTLED = problem(
 FAILED = problem(
     "server-failed",
     "The server fails ({status}). {words}",
-    "Look at its log: can it reach its keys, and the issuer's? The Web UI repeats such requests.",
+    "Look at its log: it must reach its keys, and the issuer's. The Web UI repeats such requests.",
 )
 UNEXPECTED = problem(
     "unexpected-status",
