@@ -330,18 +330,21 @@ def test_no_redirect_is_followed(tmp_path: Path) -> None:
         assert elsewhere.requests == []
 
 
-def test_a_server_that_repeats_the_token_does_not_get_it_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("status", "found"), [(401, "token-refused"), (307, "redirect")])
+def test_a_server_that_repeats_the_token_does_not_get_it_shown(
+    tmp_path: Path, status: int, found: str
+) -> None:
     """In a header, in a body, as a whole or in parts: `doctor()` above looks at every output."""
 
     def echo(request: Request, reply: Reply) -> Reply:
-        given = request.headers.get("authorization", "none").removeprefix("Bearer ")
-        claims_ = given.split(".")[1:2] or ["none"]
-        said = {"detail": f"You sent {given}, that is {claims_[0]}"}
-        return reply.but(401, allow_origin=given, location=given).saying(said)
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not given:
+            return reply
+        said = f"You sent {given}, that is {given.split('.')[1]}"
+        return reply.but(status, location=said).saying({"detail": said})
 
-    case = Case(echo, token=GOOD_TOKEN, asks="other")
-    told = examine(case, tmp_path)
-    assert "You sent ..., that is ..." in told.findings["token-refused"]["message"]
+    told = examine(Case(echo, token=GOOD_TOKEN, asks="other"), tmp_path)
+    assert "You sent ..., that is ..." in told.findings[found]["message"]
 
 
 def test_control_characters_are_not_printed(tmp_path: Path) -> None:
