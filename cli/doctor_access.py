@@ -1,11 +1,12 @@
 """What the server answers: without a token, with one, for this namespace; and whether it shows."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from cli.doctor_answer import Answer
 from cli.doctor_endpoint import is_loopback
-from cli.doctor_finding import Finding, ok, problem, warning
+from cli.doctor_finding import Finding, Unreached, ok, problem, warning
 from cli.doctor_preflight import readable
 from cli.doctor_probe import Probe
 
@@ -137,13 +138,20 @@ def check_answers(probe: Probe) -> Iterator[Finding]:
     origin = probe.visit.origin
     if origin is None or not readable(probe, probe.allowed):
         return
-    for operation, answer in (("decode", probe.main), ("download", probe.post("download"))):
+    for operation, answer in _answers(probe):
         if not readable(probe, answer):
             if 200 <= answer.status < 300:
                 yield ANSWER_CORS(origin=origin)
             else:
                 yield ERROR_CORS(origin=origin, status=answer.status, operation=operation)
             return
+
+
+def _answers(probe: Probe) -> Iterator[tuple[str, Answer]]:
+    yield "decode", probe.main
+    # Hardly a server has this one, so it shows what errors look like; none need answer it.
+    with suppress(Unreached):
+        yield "download", probe.post("download")
 
 
 def _refusal(probe: Probe, answer: Answer) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cli.doctor_answer import Answer
-from cli.doctor_finding import Finding, Severity, ok, problem, warning
+from cli.doctor_finding import Finding, Severity, Unreached, ok, problem, warning
 from cli.doctor_probe import Probe, Visit
 
 _STRANGER = "https://stranger.example"
@@ -109,8 +109,16 @@ def check_preflight(probe: Probe) -> Iterator[Finding]:
     yield from found
     if not any(finding.severity is Severity.PROBLEM for finding in found):
         yield ALLOWED(origin=origin)
-        if _STRANGER in probe.preflight("decode", _STRANGER).all("access-control-allow-origin"):
+        if _allows_stranger(probe):
             yield STRANGER(stranger=_STRANGER)
+
+
+def _allows_stranger(probe: Probe) -> bool:
+    try:
+        answer = probe.preflight("decode", _STRANGER)
+    except Unreached:  # a firewall may well hang up on it
+        return False
+    return _STRANGER in answer.all("access-control-allow-origin")
 
 
 def preflight_findings(probe: Probe, answer: Answer) -> Iterator[Finding]:

@@ -5,27 +5,44 @@ import json
 import socket
 import ssl
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
 from cli.app import app
 from cli.doctor_finding import Kind
 from tests.cli.terminal import temporal_codec
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.doctor_faults import ALL_HEADERS, CASES, GOOD_TOKEN, Case, endless, on, raw
+from tests.rigs.doctor_faults import (
+    ALL_HEADERS,
+    CASES,
+    CREDENTIALS,
+    GOOD_TOKEN,
+    Case,
+    endless,
+    on,
+    raw,
+)
 from tests.rigs.faulty_server import (
     CLOUD,
     Reply,
     Request,
     Server,
+    cut_off,
     faulty_server,
     good,
     samples_server,
@@ -368,14 +385,110 @@ def test_a_slow_server_has_only_its_time(tmp_path: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_comes_before_the_request_was_read(tmp_path: Path) -> None:
-    """The doctor reads on where it cannot write on, or says that the payload did not pass."""
-    case = Case(lambda q, reply: raw_end() if len(q.body) > 1_000_000 else reply)
-    assert "size-failed" in examine(case, tmp_path).findings
+def test_a_refusal_that_comes_before_the_request_was_read() -> None:
+    """The doctor reads on where it cannot write on: a 413 is what the server meant to say."""
+    with faulty_server(good(), largest=1_000_000) as server:
+        told = doctor(f"http://127.0.0.1:{server.port}")
+    assert "size-refused" in told.findings
 
 
-def raw_end() -> Reply:
-    return Reply(200, raw=iter([b""]))
+def test_a_large_request_that_is_cut_off(tmp_path: Path) -> None:
+    """Nothing came back, but all before did: it is told of the size, and no problem."""
+    case = Case(lambda q, reply: cut_off() if len(q.body) > 1_000_000 else reply)
+    told = examine(case, tmp_path)
+    assert "size-failed" in told.findings
+    assert told.code == 0
+
+
+def test_a_certificate_is_judged_as_browsers_do(tmp_path: Path) -> None:
+    """Private CAs leave out what Python's strict mode wants; browsers and the CLI do not mind."""
+    ca, chain = plain_chain(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(chain)
+    with faulty_server(good(), tls=tls) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        assert doctor(url, "--ca-file", ca).code == 0
+        assert doctor(url).ids("problem") == {"tls-unknown-ca"}
+
+
+def plain_chain(folder: Path) -> tuple[Path, Path]:
+    """A CA, and a certificate of its making with its key; neither has key identifiers."""
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in ("CA", "server")]
+    now = datetime.now(UTC)
+    ca, leaf = (
+        x509.CertificateBuilder(names[0], name, public, x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=90))
+        .add_extension(extension, critical=False)
+        .sign(ca_key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+        for name, public, extension in (
+            (names[0], ca_key.public_key(), x509.BasicConstraints(ca=True, path_length=None)),
+            (
+                names[1],
+                key.public_key(),
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+            ),
+        )
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    files = folder / "ca.pem", folder / "chain.pem"
+    files[0].write_bytes(ca)
+    files[1].write_bytes(leaf + private)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("given", "arguments", "found"),
+    [
+        (None, (), set()),
+        (GOOD_TOKEN, (), {"preflight-authorization"}),
+        (None, CREDENTIALS, {"preflight-content-type", "preflight-x-namespace"}),
+    ],
+    ids=["no token", "token", "credentials"],
+)
+def test_a_star_allows_every_header_but_one(
+    tmp_path: Path, given: str | None, arguments: tuple[str, ...], found: set[str]
+) -> None:
+    """Not Authorization, which must be named; and with credentials it is but a name."""
+
+    def starred(reply: Reply) -> Reply:
+        return reply.but(allow_headers="*", allow_credentials="true")
+
+    case = Case(on("OPTIONS", starred), arguments, token=given, asks=given)
+    headers = {f"preflight-{name}" for name in ALL_HEADERS}
+    assert examine(case, tmp_path).ids("problem") & headers == found
+
+
+def test_what_it_encodes_it_must_decode(tmp_path: Path) -> None:
+    """A server that lost the key of today refuses its own work."""
+
+    def forgetful(request: Request, reply: Reply) -> Reply:
+        sealed = request.operation == "decode" and b"binary" in encodings_of(request)
+        return reply.but(400) if sealed else reply
+
+    assert examine(Case(forgetful), tmp_path).ids("problem") == {"round-trip-differs"}
+
+
+def encodings_of(request: Request) -> bytes:
+    payloads = request.payloads if request.body else []
+    return b" ".join(b64decode(each["metadata"]["encoding"]) for each in payloads)
+
+
+def test_what_is_asked_beside_decoding_may_be_cut_off(tmp_path: Path) -> None:
+    """A firewall may hang up on a strange page and on an operation that there is not."""
+
+    def cut(request: Request, reply: Reply) -> Reply:
+        strange = request.headers.get("origin") != CLOUD or request.operation == "download"
+        return cut_off() if strange else reply
+
+    told = examine(Case(cut), tmp_path)
+    assert told.ids("warning", "problem") == {"local-address"}
 
 
 def test_people_get_sentences(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ class Reply:
         return replace(self, body=body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
+def cut_off() -> Reply:
+    """No answer at all: the connection is closed."""
+    return Reply(200, raw=iter([b""]))
+
+
 Answers = Callable[[Request], Reply]
 Fault = Callable[[Request, Reply], Reply]
 
@@ -118,6 +123,22 @@ class Server:
     requests: list[Request] = field(default_factory=list)
 
 
+def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    if reply.raw is not None:
+        for piece in reply.raw:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+        return
+    handler.send_response_only(reply.status)
+    headers = {"date": formatdate(usegmt=True), **reply.headers}
+    for name, values in headers.items():
+        for value in [values] if isinstance(values, str) else values:
+            handler.send_header(name, value)
+    handler.send_header("content-length", str(len(reply.body)))
+    handler.end_headers()
+    handler.wfile.write(reply.body)
+
+
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -128,9 +149,12 @@ class _Listener(ThreadingHTTPServer):
 
 @contextmanager
 def faulty_server(
-    answers: Answers, fault: Fault | None = None, tls: ssl.SSLContext | None = None
+    answers: Answers,
+    fault: Fault | None = None,
+    tls: ssl.SSLContext | None = None,
+    largest: int = 100_000_000,
 ) -> Iterator[Server]:
-    """Run it on loopback."""
+    """Run it on loopback; larger bodies than `largest` are refused unread, and cut off."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -140,29 +164,18 @@ def faulty_server(
             self.close_connection = True
 
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            size = int(self.headers.get("content-length") or 0)
+            if size > largest:
+                _send(self, Reply(413, {"access-control-allow-origin": CLOUD}))
+                return
+            body = self.rfile.read(size)
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.command, self.path, headers, body)
             started.requests.append(request)
             reply = answers(request)
-            self._send(fault(request, reply) if fault else reply)
+            _send(self, fault(request, reply) if fault else reply)
 
         do_POST = do_OPTIONS = _answer  # noqa: N815 — the library's own names
-
-        def _send(self, reply: Reply) -> None:
-            if reply.raw is not None:
-                for piece in reply.raw:
-                    self.wfile.write(piece)
-                    self.wfile.flush()
-                return
-            self.send_response_only(reply.status)
-            headers = {"date": formatdate(usegmt=True), **reply.headers}
-            for name, values in headers.items():
-                for value in [values] if isinstance(values, str) else values:
-                    self.send_header(name, value)
-            self.send_header("content-length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
