@@ -48,6 +48,7 @@ from tests.rigs.faulty_server import (
     samples_server,
 )
 from tests.rigs.issuer import certificate, claims, issuer, token
+from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, free_port
 
 PAGE = "http://localhost:8233"
@@ -175,12 +176,7 @@ def test_nobody_listens() -> None:
 def test_a_connection_that_is_never_made() -> None:
     """A full queue takes no more: the name resolves, and nothing comes back."""
     with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(ANYWHERE, backlog=0))
-        for _ in range(4):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)
-            caller.connect_ex(full.getsockname())
-        told = doctor(f"https://127.0.0.1:{full.getsockname()[1]}", "--timeout", "0.3")
+        told = doctor(f"https://127.0.0.1:{fill(stack, ANYWHERE)}", "--timeout", "0.3")
     assert told.ids("problem") == {"unreachable"}
 
 
@@ -463,6 +459,53 @@ def test_a_star_allows_every_header_but_one(
     case = Case(on("OPTIONS", starred), arguments, token=given, asks=given)
     headers = {f"preflight-{name}" for name in ALL_HEADERS}
     assert examine(case, tmp_path).ids("problem") & headers == found
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "found"),
+    [
+        ({"apigw_requestid": "a="}, {"message": "Forbidden"}, True),
+        ({"server": "nginx/1.28"}, b"<html>413 Request Entity Too Large</html>", True),
+        ({"apigw_requestid": "a="}, {"title": "Forbidden", "detail": "Not you."}, False),
+        ({}, {"message": "Forbidden"}, False),
+        ({"server": "uvicorn"}, b"<html>Forbidden</html>", False),
+    ],
+)
+def test_a_gateway_s_own_answer_is_told_from_what_passes_through_it(
+    tmp_path: Path, headers: dict[str, str], body: object, found: bool
+) -> None:
+    """By the mark that it leaves on every answer, and a body such as only it writes."""
+    case = Case(on("POST", lambda reply: reply.but(403, **headers).saying(body)))
+    assert ("gateway-answered" in examine(case, tmp_path).findings) is found
+
+
+def test_one_address_that_is_silent_does_not_hide_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As browsers do where IPv6 leads nowhere, and IPv4 works."""
+    with faulty_server(good()) as server, ExitStack() as stack:
+        try:
+            fill(stack, ("127.0.0.2", server.port))
+        except OSError:
+            lack("the address 127.0.0.2", "only Linux has it without being asked")
+        both = [(2, 1, 6, "", (address, server.port)) for address in ("127.0.0.2", "127.0.0.1")]
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **more: both if host == "localhost" else real(host, *rest, **more),
+        )
+        url = f"http://localhost:{server.port}"
+        assert "connected" in doctor(url, "--cli", "--timeout", "1").findings
+
+
+def fill(stack: ExitStack, address: tuple[str, int]) -> int:
+    """Listen there, with a queue that is full; gives the port."""
+    full = stack.enter_context(socket.create_server(address, backlog=0))
+    for _ in range(4):
+        caller = stack.enter_context(socket.socket())
+        caller.setblocking(False)
+        caller.connect_ex(full.getsockname())
+    port: int = full.getsockname()[1]
+    return port
 
 
 def test_what_it_encodes_it_must_decode(tmp_path: Path) -> None:
