@@ -7,8 +7,8 @@ from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 import pytest
 
 from cli.doctor_finding import Kind
+from tests.cli.doctors import kinds
 from tests.cli.terminal import temporal_codec
-from tests.cli.test_doctor import kinds
 from tests.rigs.codec_server import CodecServer
 from tests.rigs.processes import ROOT
 

@@ -1,6 +1,7 @@
 """An operator at a terminal, whose every output is searched for keys (rule K8)."""
 
 import json
+import socket
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -105,3 +106,14 @@ def path(tmp_path: Path) -> Path:
 def operator(path: Path) -> Operator:
     """An operator of a ring in a file, which is not there yet."""
     return Operator(str(path), lambda: path.read_bytes() if path.exists() else None)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`codec.test` is loopback, and yet a name that no browser takes for this machine."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *arguments: Any, **more: Any) -> Any:
+        return real("127.0.0.1" if host == "codec.test" else host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
