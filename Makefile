@@ -21,13 +21,16 @@ SAM_READY := $(TOOLS)/sam/.$(SAM_VERSION)
 # The interpreter's side of the Lambda runtime, which the tests run under the SAM CLI's emulator.
 RUNTIME_VERSION := 4.2.2
 RUNTIME_READY := $(TOOLS)/lambda-runtime/.$(RUNTIME_VERSION)
+# They look at the template as it is expanded, in an environment of their own.
+LINTERS := checkov==3.3.30 cfn-lint==1.58.0 cfn-lint-serverless==0.3.6 cfn-guard-rs==0.3.3
+LINT_READY := $(TOOLS)/template-lint/.$(subst ==,-,$(subst $(subst ,, ),_,$(LINTERS)))
 BUILT := .aws-sam/build/template.yaml
 # Temporal's development server and command line, one program. Later tags do not install this way.
 TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check bench fuzz seals build sam lambda-runtime temporal
+.PHONY: help run test check bench fuzz seals build sam template-lint lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -70,6 +73,16 @@ $(SYNCED): uv.lock pyproject.toml | $(UV)
 build: $(BUILT) ## the Lambda functions' artifacts (sam build)
 
 sam: $(SAM_READY)
+
+template-lint: $(LINT_READY)
+
+# One of them has a build for Python 3.11 alone.
+$(LINT_READY): | $(UV)
+	rm -rf $(TOOLS)/template-lint
+	$(UV) venv --quiet --python $(or $(wildcard $(HOME)/.pyenv/versions/3.11.*/bin/python3.11),3.11) \
+		$(TOOLS)/template-lint
+	$(UV) pip install --quiet --only-binary :all: --python $(TOOLS)/template-lint/bin/python $(LINTERS)
+	@touch $@
 
 lambda-runtime: $(BUILT) $(RUNTIME_READY)
 
