@@ -190,9 +190,18 @@ def test_the_dashboard_is_whole_and_shows_metrics_that_there_are() -> None:
 
 def test_the_page_shows_the_dashboard_as_it_is() -> None:
     page = (ROOT / "docs" / "deploy.md").read_text()
-    assert [each["properties"]["title"] for each in widgets()] == [
-        title for title in re.findall(r"│ +([^│\n]+?) +(?=│)", page) if title
-    ]
+    drawn = [cell.strip() for row in page.splitlines() for cell in row.split("│")[1:-1]]
+    assert [each["properties"]["title"] for each in widgets()] == [each for each in drawn if each]
+
+
+def test_the_costs_add_up() -> None:
+    """Each column of the table is the sum of its rows."""
+    page = (ROOT / "docs" / "deploy.md").read_text().split("## What it costs", 1)[1]
+    rows = [row.strip("|").split("|") for row in page.splitlines() if row.startswith("|")]
+    costs = [[float(each.strip(" *")) for each in row[2:]] for row in rows[2:10]]
+    (total,) = [row for row in rows if "together" in row[0]]
+    told = [float(each.strip(" *")) for each in total[2:]]
+    assert [round(sum(column), 2) for column in zip(*costs, strict=True)] == told
 
 
 def test_every_parameter_stands_in_a_group() -> None:
