@@ -30,7 +30,7 @@ TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check bench fuzz seals build sam template-lint lambda-runtime temporal
+.PHONY: help run test check bench fuzz seals build digest sam template-lint lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,9 @@ $(SYNCED): uv.lock pyproject.toml | $(UV)
 
 build: $(BUILT) ## the Lambda functions' artifacts (sam build)
 
+digest: $(BUILT) ## of the artifacts: the same sources give the same
+	@$(PYTHON) -m artifact digest .aws-sam/build/*Function
+
 sam: $(SAM_READY)
 
 template-lint: $(LINT_READY)
@@ -86,8 +89,8 @@ $(LINT_READY): | $(UV)
 
 lambda-runtime: $(BUILT) $(RUNTIME_READY)
 
-$(BUILT): template.yaml samconfig.toml Makefile uv.lock $(wildcard codec/*.py handlers/*.py) \
-		| $(UV) $(SAM_READY)
+$(BUILT): template.yaml samconfig.toml Makefile uv.lock \
+		$(wildcard codec/*.py handlers/*.py artifact/*.py) | $(UV) $(SAM_READY)
 	SAM_CLI_TELEMETRY=0 $(SAM) build
 	@touch $@
 
@@ -124,8 +127,7 @@ $(TEMPORAL_READY):
 
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
-# botocore brings the descriptions of some 400 services, most of its weight; these are called.
-SERVICES := s3 secretsmanager ssm
+FINISH = $(PYTHON) -m artifact finish $(ARTIFACTS_DIR) template.yaml
 PREFLIGHT := __init__ cors events preflight settings trust
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
@@ -133,13 +135,12 @@ build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
 	$(UV) export --frozen --quiet --no-default-groups --group server --no-emit-project \
 	| $(UV) pip install --quiet --target $(ARTIFACTS_DIR) --python $(PYTHON) --python-version 3.13 \
 		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
-	find $(ARTIFACTS_DIR)/botocore/data -mindepth 1 -maxdepth 1 -type d $(SERVICES:%=! -name %) \
-		-exec rm -r {} +
-	rm -rf $(addprefix $(ARTIFACTS_DIR)/,bin .lock aws_lambda_powertools/event_handler)
 	mkdir -p $(ARTIFACTS_DIR)/codec $(ARTIFACTS_DIR)/handlers
 	cp $(filter-out codec/temporal.py,$(wildcard codec/*.py)) $(ARTIFACTS_DIR)/codec
 	cp $(filter-out handlers/local.py,$(wildcard handlers/*.py)) $(ARTIFACTS_DIR)/handlers
+	$(FINISH)
 
 build-PreflightFunction:
 	mkdir -p $(ARTIFACTS_DIR)/handlers
 	cp $(PREFLIGHT:%=handlers/%.py) $(ARTIFACTS_DIR)/handlers
+	$(FINISH)

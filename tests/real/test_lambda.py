@@ -1,16 +1,13 @@
 """The built artifacts under Lambda's own runtime: what API Gateway would get, for each event."""
 
-import io
 import json
 import subprocess
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.rigs import lambda_events, lambda_runtime
 from tests.rigs.codec_server import CodecServer, codec_server
@@ -230,46 +227,3 @@ def test_an_entry_loads_no_more_than_it_needs(name: str, never: tuple[str, ...])
 def test_the_probe_sees_what_is_loaded() -> None:
     """Or the test above would say nothing."""
     assert {"msgspec", "mangum", "codec"} <= loaded("DecodeFunction")
-
-
-@pytest.mark.parametrize("name", HANDLERS)
-def test_an_artifact_is_small(name: str) -> None:
-    """Lambda fetches and unpacks it at each cold start: 10 MB as a zip file."""
-    assert len(zipped(lambda_runtime.artifact(name))) < 10_000_000
-
-
-@pytest.mark.parametrize("name", HANDLERS)
-def test_an_artifact_holds_code_and_libraries_alone(name: str) -> None:
-    """No SDK with its Rust bridge, no local server, nothing of a worker's or a developer's."""
-    folder = lambda_runtime.artifact(name)
-    entries = {each.name for each in folder.iterdir()}
-    assert entries.isdisjoint({"temporalio", "uvicorn", "boto3", "tests", "cli", "benchmarks"})
-    assert not [each for each in entries if each.startswith(".") or each.endswith((".toml", ".md"))]
-    assert not (folder / "handlers/local.py").exists()
-    assert not (folder / "codec/temporal.py").exists()
-    assert not list(folder.rglob("__pycache__"))
-
-
-def test_the_preflight_artifact_holds_no_library() -> None:
-    assert [each.name for each in lambda_runtime.artifact("PreflightFunction").iterdir()] == [
-        "handlers"
-    ]
-
-
-@pytest.mark.parametrize("name", ["DecodeFunction", "EncodeFunction"])
-def test_libraries_are_for_the_processor_of_the_template(name: str) -> None:
-    """The ELF header's machine, 62 for x86_64 and 183 for arm64; a wrong one fails at import."""
-    folder = lambda_runtime.artifact(name)
-    template = yaml.safe_load((folder.parent / "template.yaml").read_text())
-    (wanted,) = template["Globals"]["Function"]["Architectures"]
-    machines = {each.read_bytes()[18] for each in folder.rglob("*.so")}
-    assert machines == {{"x86_64": 62, "arm64": 183}[wanted]}
-
-
-def zipped(folder: Path) -> bytes:
-    """A folder as `sam deploy` would send it."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in folder.rglob("*"):
-            archive.write(path, path.relative_to(folder))
-    return sink.getvalue()
