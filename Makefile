@@ -30,7 +30,8 @@ TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check bench fuzz seals build digest sam template-lint lambda-runtime temporal
+.PHONY: help run test check bench bench-cold fuzz seals build digest sam template-lint \
+	lambda-runtime temporal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +50,9 @@ check: $(SYNCED) $(TEMPORAL_READY) ## lint, types and tests: what CI runs
 
 bench: $(SYNCED) ## measure, and write docs/performance.md
 	$(RUN) python -m benchmarks --write
+
+bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
+	$(RUN) python -m benchmarks.cold_start --write
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
@@ -120,6 +124,15 @@ $(TEMPORAL_READY):
 	else \
 		echo "Temporal $(TEMPORAL_VERSION) could not be installed." >&2; \
 	fi
+
+# What our cold start is measured beside: the usual libraries, as a usual build leaves them.
+.aws-sam/reference: pyproject.toml uv.lock | $(UV)
+	rm -rf $@
+	set -o pipefail; \
+	$(UV) export --frozen --quiet --only-group reference \
+	| $(UV) pip install --quiet --target $@ --python $(PYTHON) --python-version 3.13 \
+		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
+	@touch $@
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
 .PHONY: build-DecodeFunction build-EncodeFunction build-RotationFunction \

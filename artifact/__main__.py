@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from artifact import bytecode, processor, trim
+from artifact import bytecode, models, processor, trim
 from artifact.digest import digest
 
 LOUD = """
@@ -16,6 +16,7 @@ LOUD = """
 def finish(folder: Path, template: Path) -> None:
     """Drop what is not needed, check the rest, and compile it."""
     trim.trim(folder)
+    models.cut(folder)
     processor.check(folder, processor.wanted(template))
     if bytecode.MATCHES:
         bytecode.compile_all(folder)

@@ -3,10 +3,13 @@
 import shutil
 from pathlib import Path
 
+from artifact.models import CALLED
+
 # Of a folder with many parts, the ones to keep.
 _KEPT = {
-    # botocore describes some 400 services, most of its weight; these two are called.
-    "botocore/data": ("secretsmanager", "ssm", "*.json", "*.json.gz"),
+    # botocore describes some 400 services, most of its weight.
+    "botocore/data": (*CALLED, "*.json"),
+    "botocore/data/*/*": ("service-2.*", "endpoint-rule-set-*"),
     # Logger and Metrics are what we use of Powertools; Logger loads this part of the rest.
     "aws_lambda_powertools/utilities": ("__init__.py", "jmespath_utils"),
     # Licences must stay, and scanners read names and versions. The rest tells of the

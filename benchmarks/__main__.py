@@ -2,16 +2,14 @@
 
 import platform
 import re
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import jwks_faults
+from benchmarks import jwks_faults, page
 from benchmarks.cases import CASES
 from benchmarks.in_process import Result, measure
 from benchmarks.unknown_ids import Flood, flood
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 LIBRARIES = ("cryptography", "msgspec", "protobuf", "pybase64", "temporalio")
 
 
@@ -58,15 +56,7 @@ def main() -> None:
         "unknown ids": told(flood()),
         "jwks": jwks_faults.table(),
     }
-    print("\n\n".join(texts.values()))
-    if "--write" in sys.argv[1:]:
-        page = PAGE.read_text()
-        for name, text in texts.items():
-            begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-            before, rest = page.split(begin)
-            page = before + begin + text + "\n" + end + rest.split(end)[1]
-        PAGE.write_text(page)
-        print(f"written to {PAGE.name}", file=sys.stderr)
+    page.show(texts)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ def folder(tmp_path: Path) -> Path:
         *("library/py.typed", "library/part.pyi", "library/__pycache__/part.cpython-311.pyc"),
         *("library-1.0.dist-info/METADATA", "library-1.0.dist-info/licenses/LICENSE"),
         *("library-1.0.dist-info/RECORD", "library-1.0.dist-info/direct_url.json", ".lock"),
-        *("botocore/data/ssm/service.json", "botocore/data/ec2/service.json"),
-        *("botocore/data/endpoints.json", "bin/script"),
+        *(
+            "botocore/data/ssm/2014-11-06/endpoint-rule-set-1.json.gz",
+            "botocore/data/ec2/2016-11-15/service-2.json.gz",
+        ),
+        *("botocore/data/partitions.json", "bin/script"),
     ):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +40,11 @@ def files(folder: Path) -> set[str]:
 
 KEPT = {
     *("library-1.0.dist-info/METADATA", "library-1.0.dist-info/licenses/LICENSE"),
-    *("botocore/data/ssm/service.json", "botocore/data/endpoints.json", "handlers/decode.py"),
+    *(
+        "botocore/data/ssm/2014-11-06/endpoint-rule-set-1.json.gz",
+        "botocore/data/partitions.json",
+        "handlers/decode.py",
+    ),
 }
 
 

@@ -4,6 +4,7 @@ import io
 import marshal
 import os
 import subprocess
+import sys
 import zipfile
 from functools import cache
 from importlib.util import source_from_cache
@@ -144,7 +145,9 @@ def test_every_module_that_a_function_may_load_is_there() -> None:
     late = (
         "import handlers.rotation, codec.secrets_manager, cramjam, handlers.metrics;"
         "from codec.secrets_manager import make_client;"
-        "[make_client(each) for each in ('secretsmanager', 'ssm')];"
+        "secrets, ssm = map(make_client, ('secretsmanager', 'ssm'));"
+        "secrets.describe_secret, secrets.get_secret_value, secrets.put_secret_value;"
+        "secrets.update_secret_version_stage, ssm.get_parameter;"
         "import botocore.credentials, botocore.httpsession as web, botocore.retries.standard;"
         "assert web.get_cert_path(True).endswith('botocore/cacert.pem');"
         "web.URLLib3Session()"
@@ -158,6 +161,41 @@ def test_every_module_that_a_function_may_load_is_there() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+REGIONS = {
+    "eu-west-1": "https://{}.eu-west-1.amazonaws.com",
+    "cn-north-1": "https://{}.cn-north-1.amazonaws.com.cn",
+    "us-gov-west-1": "https://{}.us-gov-west-1.amazonaws.com",
+}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("fips", ["", "true"])
+def test_aws_is_found_where_the_whole_botocore_finds_it(region: str, fips: str) -> None:
+    """Its list of endpoints is cut down: the addresses are the same, in every partition."""
+    ask = (
+        "from codec.secrets_manager import make_client;"
+        "print(*(make_client(each).meta.endpoint_url for each in ('secretsmanager', 'ssm')))"
+    )
+    settings = {"AWS_REGION": region, **({"AWS_USE_FIPS_ENDPOINT": fips} if fips else {})}
+    told = [
+        subprocess.run(
+            [*command, "-c", ask],
+            cwd=folder,
+            env=bare_environment(settings),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for command, folder in (
+            (interpreter(), artifact("DecodeFunction")),
+            ([sys.executable], ROOT),
+        )
+    ]
+    assert told[0] == told[1]
+    if not fips:
+        assert told[0] == [REGIONS[region].format(each) for each in ("secretsmanager", "ssm")]
 
 
 def zipped(folder: Path) -> bytes:

@@ -22,7 +22,7 @@ from tests.rigs.processes import ROOT, Running, free_port, listens, running
 from tests.rigs.sam import make
 
 _INVOCATIONS = "/2015-03-31/functions/function/invocations"
-_RUNTIME = ROOT / ".tools" / "lambda-runtime"
+RUNTIME = ROOT / ".tools" / "lambda-runtime"
 
 
 @dataclass
@@ -46,17 +46,25 @@ def lambda_function(
     name: str, handler: str, settings: Mapping[str, str], *, sam_local: bool = True
 ) -> Iterator[Function]:
     """Run a function of the template; `sam_local` lets it start without a token and real keys."""
+    more = {"AWS_SAM_LOCAL": "true"} if sam_local else {}
+    with function_in(artifact(name), handler, {**settings, **more}) as function:
+        yield function
+
+
+@contextmanager
+def function_in(
+    folder: Path, handler: str, settings: Mapping[str, str], runtime: Path = RUNTIME
+) -> Iterator[Function]:
+    """Run a function whose package is this folder; it starts at the first event."""
     port = free_port()
     command: list[str | Path] = [
         *(_emulator(), "--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
         *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
         *(*interpreter(), "-m", "awslambdaric", handler),
     ]
-    environment = bare_environment({"PYTHONPATH": str(_RUNTIME), **settings})
-    if sam_local:
-        environment["AWS_SAM_LOCAL"] = "true"
+    environment = bare_environment({"PYTHONPATH": str(runtime), **settings})
     with (
-        running(command, lambda: listens(port), environment, folder=artifact(name)) as process,
+        running(command, lambda: listens(port), environment, folder=folder) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client,
     ):
         yield Function(client, process)
