@@ -30,7 +30,7 @@ TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
 
-.PHONY: help run test check bench bench-cold fuzz seals build digest sam template-lint \
+.PHONY: help run test check bench bench-cold fuzz seals build deploy digest sam template-lint \
 	lambda-runtime temporal
 
 help: ## what can be made
@@ -75,6 +75,10 @@ $(SYNCED): uv.lock pyproject.toml | $(UV)
 	@touch $@ $(RUNS)
 
 build: $(BUILT) ## the Lambda functions' artifacts (sam build)
+
+ENVIRONMENT ?= default
+deploy: $(BUILT) $(SYNCED) ## to AWS, with an environment of samconfig.toml: ENVIRONMENT=prod
+	$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
 
 digest: $(BUILT) ## of the artifacts: the same sources give the same
 	@$(PYTHON) -m artifact digest .aws-sam/build/*Function
