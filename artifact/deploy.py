@@ -48,7 +48,7 @@ def served(cloudformation: Client, stack: str) -> list[str]:
     if given.get("Gradual") != "true":
         return []
     resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    by_name = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    by_name = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in resources}
     # SAM names an alias after its function.
     return [of for name, of in by_name.items() if f"{name}Alias{ALIAS}" in by_name]
 
