@@ -35,6 +35,9 @@ def stale(functions: Client, names: list[str]) -> Iterator[str]:
     """The functions whose published version has other settings than the function itself."""
     for name in names:
         now = functions.get_function_configuration(FunctionName=name)
+        aliases = functions.list_aliases(FunctionName=name)["Aliases"]
+        if ALIAS not in [each["Name"] for each in aliases]:  # the rotation function has none
+            continue
         served = functions.get_function_configuration(FunctionName=name, Qualifier=ALIAS)
         same = ("Environment", "CodeSha256", "MemorySize", "Timeout", "Role")
         if any(now.get(each) != served.get(each) for each in same):
@@ -42,15 +45,14 @@ def stale(functions: Client, names: list[str]) -> Iterator[str]:
 
 
 def served(cloudformation: Client, stack: str) -> list[str]:
-    """Names of a stack's functions that serve from a published version; none without Gradual."""
+    """Names of a stack's functions, where it serves from published versions of them."""
     (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     given = {each["ParameterKey"]: each["ParameterValue"] for each in description["Parameters"]}
     if given.get("Gradual") != "true":
         return []
     resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    by_name = {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in resources}
-    # SAM names an alias after its function.
-    return [of for name, of in by_name.items() if f"{name}Alias{ALIAS}" in by_name]
+    functions = [r for r in resources if r.get("ResourceType") == "AWS::Lambda::Function"]
+    return [each["PhysicalResourceId"] for each in functions]
 
 
 def check(stack: str, session: Client) -> str | None:
