@@ -29,9 +29,14 @@ BUILT := .aws-sam/build/template.yaml
 TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(TOOLS)/bin/.temporal-$(TEMPORAL_VERSION)
+# A newer Web UI than the development server's, and the file that makes settings of variables.
+UI_SERVER_VERSION := 2.55.0
+UI_SERVER := $(TOOLS)/ui-server
+UI_SERVER_READY := $(UI_SERVER)/.$(UI_SERVER_VERSION)
+UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 
 .PHONY: help run test check bench bench-cold fuzz seals build deploy digest sam template-lint \
-	lambda-runtime temporal
+	lambda-runtime temporal ui-server
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,10 +44,10 @@ help: ## what can be made
 run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 	@exec .venv/bin/python -m handlers.local
 
-test: $(SYNCED) $(TEMPORAL_READY) ## every test
+test: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## every test
 	$(RUN) pytest
 
-check: $(SYNCED) $(TEMPORAL_READY) ## lint, types and tests: what CI runs
+check: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## lint, types and tests: what CI runs
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -137,6 +142,23 @@ $(TEMPORAL_READY):
 	| $(UV) pip install --quiet --target $@ --python $(PYTHON) --python-version 3.13 \
 		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
 	@touch $@
+
+ui-server: $(UI_SERVER_READY)
+
+# Its template of settings is part of the source, not of the program.
+$(UI_SERVER_READY):
+	@if ! command -v go >/dev/null; then \
+		echo "There is no Go to install Temporal's Web UI $(UI_SERVER_VERSION) with." >&2; \
+	elif rm -rf $(UI_SERVER) && GOBIN=$(CURDIR)/$(UI_SERVER) go install \
+		$(UI_SERVER_MODULE)/cmd/server@v$(UI_SERVER_VERSION) \
+		&& mv $(UI_SERVER)/server $(UI_SERVER)/ui-server \
+		&& mkdir $(UI_SERVER)/config && cp $$(go env \
+		GOMODCACHE)/$(UI_SERVER_MODULE)@v$(UI_SERVER_VERSION)/config/docker.yaml \
+		$(UI_SERVER)/config; then \
+		touch $@; \
+	else \
+		echo "Temporal's Web UI $(UI_SERVER_VERSION) could not be installed." >&2; \
+	fi
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
 .PHONY: build-DecodeFunction build-EncodeFunction build-RotationFunction \

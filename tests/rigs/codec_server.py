@@ -1,5 +1,6 @@
 """The Codec Server as `make run` starts it, with settings of a test's own."""
 
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,8 +53,9 @@ def codec_server(
     command = [sys.executable, "-m", "handlers.local"]
     if stdout is not None:
         command = ["sh", "-c", f'exec "$0" "$@" > {stdout}', *command]
+    trusting = ssl.create_default_context(cafile=environment.get("TLS_CERT"))
     with (
         running(command, lambda: listens(port), environment) as process,
-        httpx.Client(base_url=url, timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=30, trust_env=False, verify=trusting) as client,
     ):
         yield CodecServer(url, client, process)

@@ -4,14 +4,12 @@ import base64
 import datetime
 import gzip
 import json
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
+
+from tests.rigs.https import https_server
 
 ISSUER = "https://issuer.example.com/"
 AUDIENCE = "https://codec.example.com"
@@ -188,7 +188,6 @@ class Issuer:
 @contextmanager
 def issuer(folder: Path) -> Iterator[Issuer]:
     """Run an issuer's https server."""
-    cert, private = certificate(folder)
     running: list[Issuer] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -202,21 +201,7 @@ def issuer(folder: Path) -> Iterator[Issuer]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: Any) -> None:
-            """A client that gave up is what some tests are about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(cert, private)
-    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    running.append(Issuer(f"https://127.0.0.1:{server.server_port}", cert))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    cert, private = certificate(folder)
+    with https_server(Handler, cert, private) as url:
+        running.append(Issuer(url, cert))
         yield running[0]
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -63,12 +63,16 @@ def cli_environment(home: str) -> dict[str, str]:
 
 
 @contextmanager
-def dev_server(*namespaces: str) -> Iterator[DevServer]:
-    """Run a development server without Web UI; beside `default` it has these namespaces."""
+def dev_server(*namespaces: str, ui_port: int | None = None) -> Iterator[DevServer]:
+    """Run a development server; beside `default` it has these namespaces.
+
+    Its Web UI is there where a port is given for it.
+    """
     port = free_port()
     command: list[str | Path] = [
         temporal(),
-        *("server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)),
+        *("server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)),
+        *(("--ui-port", str(ui_port)) if ui_port else ("--headless",)),
         *(part for name in namespaces for part in ("--namespace", name)),
     ]
     with tempfile.TemporaryDirectory() as home:
