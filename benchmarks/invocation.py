@@ -1,0 +1,162 @@
+"""Where the time of one warm invocation goes: each layer added to those below it, in turns.
+
+What a layer costs is the difference to the stack without it. CPU time of all threads is
+measured, on the same event and the same token, with the issuer's keys, policy and ring at hand.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from itertools import pairwise
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from mangum import Mangum
+
+from benchmarks.cases import CASES, Case
+from codec.sources import FixedSource, development_ring
+from handlers.app import build_app
+from handlers.asgi import Message, Receive, Scope, Send
+from handlers.audit import lines_to, nowhere
+from handlers.auth import Verifier
+from handlers.gateway import lambda_handler
+from handlers.guard import Guard
+from handlers.jwks import Jwks
+from handlers.metrics import measured
+from handlers.policy import PolicyAuthorizer
+from handlers.settings import server_settings
+from handlers.trust import Trust
+from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token
+
+TURNS = 15
+POLICY = b'{"grants":[{"identities":["*@example.com"],"namespaces":["*"],"operations":["decode"]}]}'
+Handle = Callable[[Any, Any], Any]
+NAMES = {
+    "the runtime's JSON": "the event read, the answer written",
+    "Mangum": "the event to ASGI and back, and its event loop",
+    "our app and the codec": "every check of the request, decoding",
+    "token and policy": "RS256 verified, grants compared",
+    "audit record": "one line, written and flushed",
+    "metrics": "Powertools, one line in CloudWatch's format",
+    "deadline": "two hops into a thread",
+    "Powertools' Logger": "the context of a log line that is not written",
+}
+
+
+class Context:
+    """Lambda's, as far as anybody looks at it."""
+
+    aws_request_id = "8f5a2f0c-7f6d-4f6e-8a4f-2f1d6f0a9b3c"
+    function_version = "$LATEST"
+    function_name = memory_limit_in_mb = invoked_function_arn = "x"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """As at the start of an invocation."""
+        return 15_000
+
+
+def event(case: Case) -> str:
+    """An HTTP API event as the runtime gets it."""
+    headers = {
+        "content-type": "application/json",
+        "x-namespace": "default",
+        "origin": "http://localhost:8233",
+        "authorization": f"Bearer {token()}",
+        "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+    }
+    http = {"method": "POST", "path": "/decode", "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"}
+    return json.dumps(
+        {
+            "version": "2.0",
+            "routeKey": "POST /decode",
+            "rawPath": "/decode",
+            "rawQueryString": "",
+            "headers": headers,
+            "requestContext": {"http": http, "stage": "$default"},
+            "body": case.sealed().decode(),
+            "isBase64Encoded": False,
+        }
+    )
+
+
+async def _trivial(_scope: Scope, receive: Receive, send: Send) -> None:
+    body = (await receive())["body"]
+    start: Message = {"type": "http.response.start", "status": 200}
+    await send({**start, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def stacks() -> list[Handle]:
+    """A handler for each layer, with all below it; the runtime's own JSON is around each."""
+    source = FixedSource(development_ring())
+    asks = {"CODEC_AUTH": "jwt", "CODEC_POLICY": "file:x"}
+    free, asking = server_settings({}), server_settings(asks)
+    trust = Trust(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
+    keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
+    guard = Guard(Verifier(trust, keys), PolicyAuthorizer(lambda: POLICY))
+    lines = lines_to(sys.stdout)
+    both = measured(lines, "benchmark")
+    thread = asyncio.to_thread
+    apps = [
+        (build_app(free, source), nowhere),
+        (build_app(asking, source, guard), nowhere),
+        (build_app(asking, source, guard, write=lines), lines),
+        (build_app(asking, source, guard, write=both), both),
+        (build_app(asking, source, guard, write=both, run=thread), both),
+    ]
+    ours = [lambda_handler(app, free.cors, write) for app, write in apps]
+    return [
+        lambda read, _context: {"statusCode": 200, "headers": {}, "body": read["body"]},
+        Mangum(_trivial, lifespan="off", text_mime_types=["application/json"]),  # type: ignore[arg-type, list-item]
+        *ours,
+        Logger(service="benchmark").inject_lambda_context(ours[-1]),
+    ]
+
+
+def _microseconds(handle: Handle, sent: str, rounds: int) -> float:
+    context = Context()
+    start = time.process_time()
+    for _ in range(rounds):
+        json.dumps(handle(json.loads(sent), context))
+    return (time.process_time() - start) / rounds * 1e6
+
+
+def measure(case: Case) -> list[float]:
+    """Microseconds of each layer: the least of many turns, less that of the layer below."""
+    sent, rounds = event(case), max(20, case.rounds // 5)
+    with asyncio.Runner() as runner, open(os.devnull, "w") as nobody:  # noqa: PTH123 — a device
+        asyncio.set_event_loop(runner.get_loop())
+        with redirect_stdout(nobody):
+            found = stacks()
+            totals = [float("inf")] * len(found)
+            for _ in range(TURNS):
+                for place, handle in enumerate(found):
+                    totals[place] = min(totals[place], _microseconds(handle, sent, rounds))
+        asyncio.set_event_loop(None)
+    return [totals[0], *(after - before for before, after in pairwise(totals))]
+
+
+def table() -> str:
+    """A row for each layer."""
+    cases = [CASES[0], CASES[2]]
+    columns = [measure(case) for case in cases]
+    lines = [
+        "| µs of CPU | what it does | a | | c | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for place, (name, what) in enumerate(NAMES.items()):
+        cells = [
+            f"{column[place]:,.0f} | {max(column[place], 0) / sum(column):.0%}"
+            for column in columns
+        ]
+        lines.append(f"| {name} | {what} | {' | '.join(cells)} |")
+    sums = " | ".join(f"**{sum(column):,.0f}** |" for column in columns)
+    return "\n".join([*lines, f"| **together** | | {sums} |"])
+
+
+if __name__ == "__main__":
+    print(table())
