@@ -42,7 +42,6 @@ NAMES = {
     "token and policy": "RS256 verified, grants compared",
     "audit record": "one line, written and flushed",
     "metrics": "Powertools, one line in CloudWatch's format",
-    "deadline": "two hops into a thread",
     "Powertools' Logger": "the context of a log line that is not written",
 }
 
@@ -100,18 +99,16 @@ def stacks() -> list[Handle]:
     guard = Guard(Verifier(trust, keys), PolicyAuthorizer(lambda: POLICY))
     lines = lines_to(sys.stdout)
     both = measured(lines, "benchmark")
-    thread = asyncio.to_thread
     apps = [
         (build_app(free, source), nowhere),
         (build_app(asking, source, guard), nowhere),
         (build_app(asking, source, guard, write=lines), lines),
         (build_app(asking, source, guard, write=both), both),
-        (build_app(asking, source, guard, write=both, run=thread), both),
     ]
     ours = [lambda_handler(app, free.cors, write) for app, write in apps]
     return [
         lambda read, _context: {"statusCode": 200, "headers": {}, "body": read["body"]},
-        Mangum(_trivial, lifespan="off", text_mime_types=["application/json"]),  # type: ignore[arg-type, list-item]
+        Mangum(_trivial, lifespan="off", text_mime_types=["application/json"]),  # type: ignore[arg-type]
         *ours,
         Logger(service="benchmark").inject_lambda_context(ours[-1]),
     ]

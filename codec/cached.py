@@ -4,11 +4,13 @@ Key rings, JWKS and policies live the same life, so they share this one class.
 There is no thread in the background: on Lambda it would be frozen between requests.
 """
 
+import asyncio
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -39,6 +41,29 @@ class Life:
 
 class Unavailable(Exception):
     """The value cannot be fetched now, and none that may be used is held."""
+
+
+class _WouldWait(BaseException):
+    """Something has to be fetched, by somebody who must not wait; no fault, so no Exception."""
+
+
+_MAY_WAIT = ContextVar("may wait", default=True)
+
+
+async def promptly(work: Callable[[], T]) -> T:
+    """Do work whose values are mostly at hand: here if so, and in a thread if one is fetched.
+
+    A thread costs more than a small decode, and a fetch in an event loop would stop all others.
+    The work may be begun twice.
+    """
+    before = _MAY_WAIT.set(False)
+    try:
+        return work()
+    except _WouldWait:
+        pass
+    finally:
+        _MAY_WAIT.reset(before)
+    return await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +104,7 @@ class Cached(Generic[T]):
         held = self._held
         if held is not None and self._age(held[1]) < self._fresh_for(held[0]):
             return held[0]
-        if self._cools_down() or not self._flight.acquire(blocking=not self._usable()):
+        if self._cools_down() or not self._takes_off(waits=not self._usable()):
             return self._last_good()
         try:
             if self._held is held and not self._cools_down():  # nobody was quicker
@@ -94,11 +119,14 @@ class Cached(Generic[T]):
         It is fetched at most once per cooldown, whatever comes of it; after a fetch that failed
         nobody can tell what is lacking, so until the next one this raises.
         """
-        with self._flight:
+        self._takes_off(waits=True)
+        try:
             if self._last is None or self._age(self._last.at) >= self._life.cooldown:
                 self._refresh()
             if self._last is not None and self._last.error is not None:
                 raise Unavailable from self._last.error
+        finally:
+            self._flight.release()
         return self._last_good()
 
     def warm(self) -> None:
@@ -112,7 +140,17 @@ class Cached(Generic[T]):
         held = self._held
         return held is not None and self._age(held[1]) >= self._fresh_for(held[0])
 
+    def _takes_off(self, *, waits: bool) -> bool:
+        # Whether the flight is ours: one fetches, for all.
+        if waits and not _MAY_WAIT.get():
+            if not self._flight.acquire(blocking=False):
+                raise _WouldWait
+            return True
+        return self._flight.acquire(blocking=waits)
+
     def _refresh(self) -> None:
+        if not _MAY_WAIT.get():
+            raise _WouldWait
         try:
             value = self._fetch()
         except Exception as error:  # noqa: BLE001 — whatever the reason, the last good one serves on

@@ -11,10 +11,9 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
 
+from codec.cached import promptly
 from codec.errors import (
     CodecError,
     InvalidNamespace,
@@ -46,33 +45,16 @@ _REASONS: dict[type[CodecError], str] = {
 }
 
 
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs work that may wait for the network."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...  # noqa: D102
-
-
-async def _here(work: Callable[[], T]) -> T:
-    return work()
-
-
 def build_app(
     settings: ServerSettings,
     source: KeySource,
     guard: Guard | None = None,
-    *,
     write: Write = nowhere,
-    run: Run = _here,
 ) -> App:
     """The ASGI app that serves the operations of these settings, with keys from this source.
 
     Without a guard everybody may call: settings.py sees to it that this stays on a laptop.
     `write` keeps each request's record, and an answer leaves only after it.
-    `run` does what may wait for the network; only a thread (`asyncio.to_thread`) lets others go
-    on meanwhile, and lets the time that a request has run out.
     """
     if (guard is None) != (settings.access is None):
         raise ValueError("a guard is needed exactly where the settings ask for tokens")
@@ -91,14 +73,14 @@ def build_app(
             raise Refusal("origin")
         _check_declared(call)
         namespace = _namespace(call, settings.default_namespace)
-        if guard is not None and not await run(partial(_admit, guard, call, namespace, name)):
+        if guard is not None and not await promptly(partial(_admit, guard, call, namespace, name)):
             if name != "decode" or not settings.access or not settings.access.passes_through:
                 raise Refusal("denied")
             operation = pass_through
         body = await _body(call)
         try:
             job = Job(namespace, read_payloads(body), call.record)
-            return await run(partial(operation, job, settings, source))
+            return await promptly(partial(operation, job, settings, source))
         except CodecError as error:
             raise _refusal(error) from error
 

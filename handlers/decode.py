@@ -1,6 +1,5 @@
 """The Lambda function for POST /decode, and for every path that no other function serves."""
 
-import asyncio
 import gc
 import os
 import sys
@@ -22,6 +21,6 @@ _write = measured(lines_to(sys.stdout), "codec-server")
 _source, _guard = open_source(_settings.keyring), make_guard(_settings.access)
 if _settings.warms:
     warm(_source, _guard)
-_app = build_app(_settings, _source, _guard, write=_write, run=asyncio.to_thread)
+_app = build_app(_settings, _source, _guard, _write)
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors, _write))
 gc.freeze()  # what is here by now stays: never look at it again

@@ -1,6 +1,5 @@
 """The Codec Server on a laptop: the same app under uvicorn, with the development ring."""
 
-import asyncio
 import gc
 import logging
 import os
@@ -12,7 +11,7 @@ import uvicorn
 
 from codec.errors import KeyringError
 from codec.sources import open_source
-from handlers.app import Run, build_app
+from handlers.app import build_app
 from handlers.asgi import App, log
 from handlers.audit import Record, Write, lines_to, nowhere
 from handlers.guard import make_guard
@@ -60,7 +59,7 @@ def main() -> None:
         warm(source, guard)
         # Where everybody may read, there is nobody to be held to account.
         write = _told(lines_to(sys.stdout) if settings.access else nowhere)
-        app = build_app(settings, source, guard, write=write, **_threads(settings))
+        app = build_app(settings, source, guard, write)
         _check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
@@ -71,13 +70,6 @@ def main() -> None:
     print(_banner(local, settings), file=sys.stderr)  # noqa: T201 — for the person who started it
     gc.freeze()
     _serve(app, local)
-
-
-def _threads(settings: ServerSettings) -> dict[str, Run]:
-    # A thread for each request costs more than a small decode, so only where one may have to
-    # wait for keys from afar.
-    from_afar = settings.access or settings.keyring.startswith("secretsmanager:")
-    return {"run": asyncio.to_thread} if from_afar else {}
 
 
 def _check(local: LocalSettings) -> None:

@@ -1,12 +1,13 @@
 """The one life of rings, JWKS and policies: rules J3 to J7 and K4, with a fake clock."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from codec.cached import Cached, CachedByName, Life, Unavailable
+from codec.cached import Cached, CachedByName, Life, Unavailable, promptly
 from tests.codec.clock import FakeClock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
@@ -277,3 +278,76 @@ def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
     assert by_name["a"].get() == "a"
     assert by_name["b"].get() == "b"
     assert made == ["a", "b", "c", "d", "b"]
+
+
+def test_what_is_at_hand_is_worked_on_here(cached: Cached[int], clock: FakeClock) -> None:
+    """A thread would cost more than a small decode."""
+    cached.get()
+    clock.advance(100)
+    here = threading.get_ident()
+    assert asyncio.run(promptly(lambda: (cached.get(), threading.get_ident()))) == (1, here)
+
+
+@pytest.mark.parametrize("age", [None, 301, 3601], ids=["cold", "stale", "too old"])
+def test_what_must_be_fetched_is_fetched_in_a_thread(
+    age: float | None, cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """An event loop goes on meanwhile; the fetch that was not begun counts as none."""
+    if age is not None:
+        cached.get()
+        clock.advance(age)
+    before = upstream.fetches
+    value, where = asyncio.run(promptly(lambda: (cached.get(), threading.get_ident())))
+    assert value == upstream.fetches == before + 1
+    assert where != threading.get_ident()
+
+
+def test_a_look_for_more_is_taken_in_a_thread(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    cached.get()
+    clock.advance(31)
+    assert asyncio.run(promptly(cached.get_newer)) == 2
+    assert asyncio.run(promptly(cached.get_newer)) == upstream.fetches == 2
+
+
+def test_an_outage_is_told_without_a_thread_while_it_cools_down(
+    cached: Cached[int], upstream: Upstream
+) -> None:
+    upstream.broken = True
+    with pytest.raises(Unavailable):
+        cached.get()
+    with pytest.raises(Unavailable):
+        asyncio.run(promptly(cached.get))
+    assert upstream.fetches == 1
+
+
+def test_nobody_waits_for_another_s_fetch_in_an_event_loop(clock: FakeClock) -> None:
+    """Neither cold nor for more: the loop runs on until the thread has what it waits for."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def fetch() -> int:
+        begun.set()
+        go_on.wait(10)
+        return 1
+
+    cached = Cached(fetch, LIFE, clock)
+    first = threading.Thread(target=cached.get)
+    first.start()
+    begun.wait(10)
+
+    async def ask() -> int:
+        asked = asyncio.gather(promptly(cached.get), promptly(cached.get_newer))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        return sum(await asked)
+
+    assert asyncio.run(ask()) == 2
+    first.join()
+
+
+def test_outside_an_event_loop_everybody_may_wait(cached: Cached[int]) -> None:
+    """Whatever was tried before, and failed."""
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(promptly(lambda: 1 // 0))
+    assert cached.get() == 1

@@ -1,10 +1,9 @@
 """Rule A: one record for each request, whatever became of it, and no answer without one."""
 
-import asyncio
 import io
 import json
 import re
-import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from codec.keyring import fingerprint
 from codec.payload import serialize
 from codec.pipeline import Keys
-from codec.sources import FixedSource, KeySource, RingKeys, check_namespace
+from codec.sources import CachedSource, FixedSource, KeySource, RingKeys, check_namespace
 from handlers.app import build_app
 from handlers.asgi import App
 from handlers.audit import Record, lines_to
@@ -64,10 +63,6 @@ class Source:
 
     fault: Exception | None = None
     is_stale: bool = False
-    hangs: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.hangs.set()
 
     def keys(self, namespace: str) -> Keys:
         check_namespace(namespace)
@@ -83,7 +78,6 @@ class Source:
         return self._ring().sealing()
 
     def _ring(self) -> RingKeys:
-        self.hangs.wait(30)
         if self.fault is not None:
             raise self.fault
         return RingKeys(Keyring([key(1)]))
@@ -112,7 +106,7 @@ class Server:
         guard = Guard(self.gatekeeper, self.gatekeeper)  # type: ignore[arg-type]
         settled = server_settings({"CODEC_AUTH": "jwt", **environ})
         write = lines_to(self.lines)
-        return build_app(settled, self.source, guard, write=write, run=asyncio.to_thread)
+        return build_app(settled, self.source, guard, write)
 
     def records(self) -> list[dict[str, Any]]:
         """All, each found to be one line that keeps to the schema."""
@@ -224,6 +218,16 @@ def inflating(size: int) -> Content:
     return Content({"encoding": b"binary/zlib"}, zlib.compress(serialize(JSON, b"1" * size)))
 
 
+def hanging() -> CachedSource:
+    """A source that takes longer than the 200 ms which the function gives it."""
+
+    def load(_namespace: str) -> Keyring:
+        time.sleep(1)
+        return Keyring([key(1)])
+
+    return CachedSource("file:ring", load)
+
+
 ASK = dict[str, Any]
 PROVOKED: dict[str, tuple[Server, ASK]] = {
     "operation": (Server(), {"path": "/canary"}),
@@ -245,7 +249,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "keys-unavailable": (Server(source=Source(KeyringUnavailable("down"))), {}),
     "undecodable": (Server(), {"body": body(sealed(plain(), key(2)))}),
     "answer-too-large": (Server(), {"body": body(inflating(3_000_000), inflating(1_500_000))}),
-    "time": (Server(), {"context": Context()}),
+    "time": (Server(source=hanging()), {"context": Context()}),
     "fault": (Server(source=Source(ZeroDivisionError("canary"))), {}),
     "disconnected": (Server(), {"body": []}),
 }
@@ -260,10 +264,6 @@ def ask(reason: str, server: Server, asked: ASK, monkeypatch: pytest.MonkeyPatch
     asked = {"body": OURS, **asked}
     if reason == "body-too-slow":
         monkeypatch.setattr("handlers.app.BODY_SECONDS", -1)
-    if reason == "time":
-        assert isinstance(server.source, Source)
-        server.source.hangs.clear()
-        threading.Timer(1.0, server.source.hangs.set).start()
     if asked["body"] == []:
         with pytest.raises(ValueError, match="not enough values"):
             call(server.app(), **asked)

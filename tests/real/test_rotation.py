@@ -66,7 +66,7 @@ class Diary:
 def served(uri: str, clock: FakeClock) -> Iterator[str]:
     """The Codec Server in this process, with rings that age by this clock."""
     port = free_port()
-    app = build_app(server_settings({}), open_source(uri, clock), run=asyncio.to_thread)
+    app = build_app(server_settings({}), open_source(uri, clock))
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="error", lifespan="off", ws="none")
     )
