@@ -6,44 +6,27 @@ half is compiled first, as it is on Lambda; a function's package is taken as the
 
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks import page
-from benchmarks.cases import CASES, KEY
-from tests.rigs.issuer import Issuer, issuer, token
-from tests.rigs.lambda_events import Request, http_api
-from tests.rigs.lambda_runtime import RUNTIME, artifact, function_in, interpreter
-from tests.rigs.processes import ROOT
+from benchmarks.cases import KEY
+from benchmarks.cold_contestants import COMPILED, ORIGIN, Contestant, compiled, contestants
+from tests.rigs.issuer import Issuer, issuer
+from tests.rigs.lambda_events import http_api
+from tests.rigs.lambda_runtime import RUNTIME, function_in
 from tests.rigs.sam import make
 from tests.rigs.secrets_manager import Gate, client, environment, gate, moto_server, new_secret
 
 TURNS = 15
-COMPILED = "reference, compiled"
-ORIGIN = "https://cloud.temporal.io"
 PARAMETER = "/benchmark/policy"
-REFERENCE = ROOT / ".aws-sam/reference"
 _INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
 _INVOKE = re.compile(r"INVOKE RTDONE\(status: success.*duration: ([\d.]+)ms\)")
-_EMPTY = 'def handler(event, context):\n    return {"statusCode": 204}\n'
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A function, and what it is asked first."""
-
-    name: str
-    folder: Path
-    handler: str
-    request: Request
-    status: int
 
 
 @dataclass(frozen=True)
@@ -118,44 +101,6 @@ def _settings(published: Issuer, door: Gate, secret: str) -> dict[str, str]:
         # Lambda sets it, and Tracer is off without; nobody listens to what it sends.
         "LAMBDA_TASK_ROOT": "/var/task",
     }
-
-
-def contestants(scratch: Path) -> list[Contestant]:
-    """Ours, the reference as it comes and compiled as ours is, and a function of nothing."""
-    bearer = {
-        "content-type": "application/json",
-        "x-namespace": "default",
-        "origin": ORIGIN,
-        "authorization": f"Bearer {token()}",
-    }
-    decode = Request("POST", "/decode", bearer, CASES[0].sealed())
-    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
-    preflight = Request("OPTIONS", "/decode", asked)
-    make(str(REFERENCE.relative_to(ROOT)))
-    shutil.copy(ROOT / "benchmarks/reference.py", REFERENCE)
-    empty = scratch / "empty"
-    empty.mkdir()
-    (empty / "empty.py").write_text(_EMPTY)
-    usual = Contestant("reference", REFERENCE, "reference.handler", decode, 200)
-    return [
-        usual,
-        replace(usual, name=COMPILED, folder=compiled(REFERENCE, scratch / "reference")),
-        Contestant("decode", artifact("DecodeFunction"), "handlers.decode.handler", decode, 200),
-        Contestant(
-            "preflight", artifact("PreflightFunction"), "handlers.preflight.handler", preflight, 204
-        ),
-        Contestant(
-            "nothing", compiled(empty, scratch / "nothing"), "empty.handler", preflight, 204
-        ),
-    ]
-
-
-def compiled(source: Path, copy: Path) -> Path:
-    """A copy of a folder with bytecode for every module in it."""
-    shutil.copytree(source, copy)
-    modes = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash")
-    subprocess.run([*interpreter(), *modes, copy], check=True)
-    return copy
 
 
 def table(result: Result) -> str:
