@@ -1,4 +1,5 @@
-"""What becomes of a function's folder after its files are in place: the last step of the build.
+"""What becomes of a function's folder after its files are in place, until it serves.
 
-It runs under the builder's own Python, which may have no packages: the standard library alone.
+`python -m artifact` runs under the builder's own Python, which may have no packages: it needs
+the standard library alone.
 """

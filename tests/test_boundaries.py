@@ -3,11 +3,13 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.rigs.processes import ROOT, clean_environment
+from tests.rigs.secrets_manager import CREDENTIALS
 
 ON_SAM_LOCAL = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_SAM_LOCAL": "true", "AWS_REGION": "eu-west-1"}
 SDK = {"temporalio"}
@@ -16,12 +18,40 @@ HEAVY = {"temporalio", "botocore.session", "boto3", "jwt", "cramjam", "uvicorn"}
 EVERYTHING = {*HEAVY, "cryptography", "aws_lambda_powertools", "mangum", "msgspec", "google"}
 
 
-def loaded(module: str) -> set[str]:
+STANDARD = {*sys.stdlib_module_names, "certifi"}
+# Nobody listens there: what is fetched at init fails at once, which is no fault.
+NOWHERE = "127.0.0.1:1"
+AS_DEPLOYED = {
+    **CREDENTIALS,
+    "AWS_LAMBDA_FUNCTION_NAME": "f",
+    "AWS_ENDPOINT_URL": f"http://{NOWHERE}",
+    "CODEC_AUTH": "jwt",
+    "CODEC_ISSUER": f"https://{NOWHERE}/",
+    "CODEC_JWKS_URL": f"https://{NOWHERE}/jwks.json",
+    "CODEC_AUDIENCES": "a",
+    "CODEC_KEYRING": "secretsmanager:temporal-codec/default",
+    "CODEC_POLICY": "ssm:/policy",
+    "CODEC_ORIGINS": "https://cloud.temporal.io",
+}
+# What a cold start may load, and how many modules of it: each costs a third of a millisecond.
+AWS = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
+CRYPTOGRAPHY = {"_cffi_backend", "_openssl", "cryptography"}
+CODEC = {*CRYPTOGRAPHY, "codec", "google", "handlers", "msgspec", "pybase64"}
+POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
+BUDGET = {
+    "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 330),
+    "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 330),
+    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 255),
+    "handlers.preflight": ({"handlers"}, 6),
+}
+
+
+def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
     """Everything that an import brings into a fresh interpreter."""
     script = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=clean_environment(ON_SAM_LOCAL),
+        env=clean_environment(settings),
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -43,6 +73,25 @@ def loaded(module: str) -> set[str]:
 def test_an_import_does_not_load(module: str, banned: set[str]) -> None:
     """The SDK's bridge alone costs a third of a second; a preflight needs nothing at all."""
     assert not loaded(module) & banned
+
+
+@pytest.mark.parametrize("module", BUDGET)
+def test_a_cold_start_keeps_to_its_budget(module: str) -> None:
+    """With the settings of a deployment; whoever needs more changes the budget, on purpose."""
+    allowed, most = BUDGET[module]
+    found = loaded(module, AS_DEPLOYED) - loaded("sys", {})
+    # certifi is the developer's: in an artifact botocore has its own certificates.
+    own = {each for each in found if each.partition(".")[0] not in STANDARD}
+    assert {each.partition(".")[0] for each in own} <= allowed
+    assert len(own) <= most
+
+
+@pytest.mark.parametrize("module", ["handlers.decode", "handlers.encode"])
+def test_garbage_is_collected_after_the_start(module: str) -> None:
+    """It is not while modules are loaded."""
+    check = f"import gc, {module}; assert gc.isenabled() and gc.get_freeze_count()"
+    environment = clean_environment(ON_SAM_LOCAL)
+    subprocess.run([sys.executable, "-c", check], env=environment, cwd=ROOT, check=True)
 
 
 def imports(file: Path) -> set[str]:

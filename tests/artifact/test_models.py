@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from artifact.bytecode import OURS
 from artifact.models import CALLED, cut, with_operations
+from tests.rigs.processes import ROOT
 
 MODEL: dict[str, Any] = {
     "metadata": {"serviceId": "Some"},
@@ -35,6 +38,13 @@ def test_what_an_operation_needs_stays() -> None:
 def test_an_operation_that_botocore_does_not_know_ends_the_build() -> None:
     with pytest.raises(KeyError, match="does not know Put"):
         with_operations(MODEL, ("Get", "Put"))
+
+
+def test_whatever_service_the_code_names_stays() -> None:
+    """Or its client could not be made on Lambda, though it can on a laptop."""
+    sources = [file.read_text() for name in OURS for file in (ROOT / name).glob("*.py")]
+    named = re.findall(r"make_client\(.*?\"(\w+)\"", "".join(sources))
+    assert {"secretsmanager", "ssm"} <= set(named) <= CALLED.keys()
 
 
 def test_files_are_replaced_and_never_written_into(tmp_path: Path) -> None:
