@@ -4,7 +4,6 @@ import gc
 
 gc.disable()  # what is loaded from here on is no garbage: a fifteenth of the cold start
 
-import asyncio
 import os
 import sys
 from dataclasses import replace
@@ -25,7 +24,7 @@ _settings = server_settings(os.environ)
 _served = tuple(each for each in _settings.operations if each == "encode")
 _settings = replace(_settings, operations=_served)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON
-_write = measured(lines_to(sys.stdout), "codec-server")
+_write = measured(lines_to(sys.stdout), _settings.service)
 _source, _guard = open_source(_settings.keyring), make_guard(_settings.access)
 if _settings.warms:
     warm(_source, _guard)

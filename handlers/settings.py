@@ -80,6 +80,8 @@ class ServerSettings:
     compress: bool
     access: Access | None
     """Who may call; None lets everybody, and is refused on Lambda."""
+    service: str
+    """What metrics are counted under: the stack's name."""
     warms: bool
     """Whether to fetch keys and policy at start; a snapshot would hold them for days."""
 
@@ -112,6 +114,7 @@ def server_settings(environ: Environ) -> ServerSettings:
         strict=_choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
         compress=_choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
         access=_access(environ) if with_tokens else None,
+        service=environ.get("POWERTOOLS_SERVICE_NAME", "codec-server"),
         warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",
     )
     _refuse_open_decoder(environ, settings)

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.rigs import lambda_events, lambda_runtime
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.lambda_events import KINDS, Answer, Request
 from tests.rigs.lambda_runtime import Function, lambda_function
+from tests.rigs.processes import ROOT
 from tests.vectors_read import Vector, payloads, vectors
 
 HANDLERS = {
@@ -42,7 +45,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         (rings / f"{vector.name}.json").write_bytes(vector.ring)
     samples = next(each for each in vectors() if each.name == "own-duplicate-data")
     (rings / "default.json").write_bytes(samples.ring)
-    return {"CODEC_AUTH": "none", "CODEC_KEYRING": f"file:{rings}/{{namespace}}.json"}
+    return {
+        "CODEC_AUTH": "none",
+        "CODEC_KEYRING": f"file:{rings}/{{namespace}}.json",
+        "POWERTOOLS_SERVICE_NAME": "codec-in-test",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +180,32 @@ def test_the_log_is_json_and_holds_the_request(functions: dict[str, Function]) -
     ]
     ours = [each for each in lines if each.get("request_id") == answer.headers["x-request-id"]]
     assert [(each["event"], each["status"]) for each in ours] == [("codec.request", 200)]
+
+
+def lines(function: Function) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in function.log().splitlines() if line.startswith("{")]
+
+
+def test_every_invocation_leaves_a_record_and_metrics(functions: dict[str, Function]) -> None:
+    """Rule A: as many records as requests, each of the schema; metrics under the stack's name."""
+    schema = json.loads((ROOT / "docs" / "audit.schema.json").read_text())
+    function = functions["DecodeFunction"]
+    before = len(lines(function))
+    good = Request("POST", "/decode", {"content-type": "application/json"}, b'{"payloads":[]}')
+    for kind in KINDS:
+        for request in (good, Request("GET", "/decode", {}), Request("POST", "/x", {})):
+            through(function, kind, request)
+    function.invoke({"no": "event"})
+    through(function, "http-api", Request("OPTIONS", "/decode", {}))
+    new = lines(function)[before:]
+    records = [each for each in new if each.get("event") == "codec.request"]
+    assert len(records) == 3 * len(KINDS) + 1
+    for each in records:
+        jsonschema.validate(each, schema)
+        assert each["version"] == "$LATEST"
+    counted = [each for each in new if "_aws" in each and "Requests" in each]
+    assert sum(sum(each["Requests"]) for each in counted) == len(records)
+    assert {each["service"] for each in counted} == {"codec-in-test"}
 
 
 @pytest.mark.parametrize("name", ["DecodeFunction", "EncodeFunction"])
