@@ -25,9 +25,9 @@ from codec.errors import (
 from codec.sources import KeySource, check_namespace
 from handlers.asgi import App, Call, guarded
 from handlers.audit import Write, nowhere
-from handlers.auth import TokenRefused
 from handlers.guard import Guard
 from handlers.jwks import JwksUnavailable
+from handlers.jws import TokenRefused
 from handlers.operations import OPERATIONS, Job, pass_through, read_payloads
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.refusal import Answer, Refusal

@@ -1,6 +1,7 @@
 """The issuer's public keys: parsed strictly, kept as rules J2 to J7 say."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
@@ -91,10 +92,22 @@ def _usable(entry: dict[str, Any]) -> RSAPublicKey | None:
     return _public_key(entry) if fits else None
 
 
+def _is_weak(modulus: int) -> bool:
+    # Made by a faulty chip whose primes can be found (CVE-2017-15361): such a modulus is a power
+    # of the exponent modulo every small prime, which another is once in some 2^27 times.
+    return all(modulus % prime in powers for prime, powers in _powers().items())
+
+
+@cache
+def _powers() -> dict[int, set[int]]:
+    primes = [n for n in range(3, 168, 2) if all(n % d for d in range(3, n, 2))]
+    return {prime: {pow(_EXPONENT, n, prime) for n in range(prime)} for prime in primes}
+
+
 def _public_key(entry: dict[str, Any]) -> RSAPublicKey | None:
     try:
         modulus, exponent = (int.from_bytes(base64url_decode(entry[name])) for name in ("n", "e"))
-        if exponent != _EXPONENT or modulus.bit_length() not in _BITS:
+        if exponent != _EXPONENT or modulus.bit_length() not in _BITS or _is_weak(modulus):
             return None
         return RSAPublicNumbers(exponent, modulus).public_key()
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -21,9 +21,10 @@ from codec.sources import CachedSource, FixedSource, KeySource, RingKeys, check_
 from handlers.app import build_app
 from handlers.asgi import App
 from handlers.audit import Record, lines_to
-from handlers.auth import Identity, TokenRefused
+from handlers.auth import Identity
 from handlers.guard import Guard
 from handlers.jwks import JwksUnavailable
+from handlers.jws import TokenRefused
 from handlers.metrics import measured
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.refusal import REASONS
