@@ -35,7 +35,7 @@ UI_SERVER := $(TOOLS)/ui-server
 UI_SERVER_READY := $(UI_SERVER)/.$(UI_SERVER_VERSION)
 UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 
-.PHONY: help run test check bench bench-cold fuzz seals build deploy digest sam template-lint \
+.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy digest sam template-lint \
 	lambda-runtime temporal ui-server
 
 help: ## what can be made
@@ -61,6 +61,9 @@ bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
+
+mutants: $(SYNCED) ## faults put into what must be right: the tests must find each; MODULE=...
+	$(RUN) python -m tests.mutants $(MODULE)
 
 seals: $(SYNCED) ## a million seals: no nonce may come twice
 	SEALS=1000000 $(RUN) pytest --timeout 7200 tests/codec/test_encryption.py

@@ -1,0 +1,193 @@
+"""`make mutants`: faults put into a module one by one; the tests must find each.
+
+A mutant is known by its place and change, `module:function: old → new`. Those that may survive
+stand in tests/mutants.toml, each with its reason; any other survivor is a failure, and so is a
+reason without a survivor. Texts of messages are left alone. The checkout is never touched.
+"""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
+TOKENS = [f"{HANDLERS}{name}.py" for name in ("jwks", "wycheproof", "auth")]
+MODULES = {
+    "handlers/auth.py": TOKENS,
+    "handlers/jws.py": TOKENS,
+    "handlers/jwks.py": TOKENS,
+    "handlers/policy.py": [f"{HANDLERS}policy.py", f"{HANDLERS}auth.py", f"{HANDLERS}warm.py"],
+    "codec/keyring.py": [f"{CODEC}{name}.py" for name in ("keyring", "sources")],
+    "codec/encryption.py": [f"{CODEC}{name}.py" for name in ("encryption", "wycheproof")],
+}
+_PAIRS = (
+    *((ast.Eq, ast.NotEq), (ast.In, ast.NotIn), (ast.Is, ast.IsNot), (ast.And, ast.Or)),
+    *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Add, ast.Sub), (ast.BitAnd, ast.BitOr)),
+)
+SWAPS: dict[type, Any] = {**dict(_PAIRS), **{after: before for before, after in _PAIRS}}
+SPEAKS = {"refuse", "print", "add_argument", "add_parser", "ArgumentParser"}
+SECONDS = 120
+IGNORED = shutil.ignore_patterns(".*", "__pycache__")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module's source with one fault."""
+
+    name: str
+    source: str
+
+
+def mutants(module: str, source: str) -> Iterator[Mutant]:
+    """Every mutant of a module."""
+    for node, function in _places(ast.parse(source), module):
+        for text in _changes(node):
+            old = ast.unparse(node)
+            name = f"{function}: {_short(old)} → {_short(text)}"
+            yield Mutant(name, _spliced(source, node, text))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:100]
+
+
+def _places(node: ast.AST, name: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+    # Every expression and statement that does something, with the function that it is in.
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        name = f"{name}:{node.name}"
+    for field, value in ast.iter_fields(node):
+        if field in {"annotation", "returns", "decorator_list", "bases", "type_params"}:
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or _is_text(child):
+                continue
+            if isinstance(child, ast.expr | ast.stmt):
+                yield child, name
+            yield from _places(child, name)
+
+
+def _is_text(node: ast.AST) -> bool:
+    # Docstrings, and what is said to people.
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return True
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        return called in SPEAKS or called.endswith("Error")
+    return isinstance(node, ast.JoinedStr)
+
+
+def _changes(node: ast.expr | ast.stmt) -> Iterator[str]:
+    # What may stand in a node's place.
+    if isinstance(node, ast.Constant):
+        yield from _other(node.value)
+    elif isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            ops = [*node.ops[:place], SWAPS[type(operator)](), *node.ops[place + 1 :]]
+            yield f"({ast.unparse(ast.Compare(node.left, ops, node.comparators))})"
+    elif isinstance(node, ast.BoolOp):
+        yield f"({ast.unparse(ast.BoolOp(SWAPS[type(node.op)](), node.values))})"
+    elif isinstance(node, ast.BinOp) and type(node.op) in SWAPS:
+        yield f"({ast.unparse(ast.BinOp(node.left, SWAPS[type(node.op)](), node.right))})"
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield f"({ast.unparse(node.operand)})"
+    elif isinstance(node, ast.Raise) or _is_call(node):
+        yield "pass"
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield "return None"
+    elif isinstance(node, ast.If):
+        yield ""  # its test, negated: see _spliced
+
+
+def _is_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+
+
+def _other(value: object) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield str(not value)
+    elif isinstance(value, int | float):
+        yield repr(value + 1)
+    elif isinstance(value, str) and value:
+        yield repr(value + "X")
+    elif isinstance(value, bytes) and value:
+        yield repr(value + b"X")
+
+
+def _spliced(source: str, node: ast.expr | ast.stmt, text: str) -> str:
+    if isinstance(node, ast.If):
+        return _spliced(source, node.test, f"(not ({ast.unparse(node.test)}))")
+    lines = source.encode().splitlines(keepends=True)
+    assert node.end_lineno is not None
+    first, last = node.lineno - 1, node.end_lineno - 1
+    before = b"".join(lines[:first]) + lines[first][: node.col_offset]
+    after = lines[last][node.end_col_offset :] + b"".join(lines[last + 1 :])
+    return (before + text.encode() + after).decode()
+
+
+def survives(mutant: Mutant, module: str, tests: list[str], tree: Path) -> bool:
+    """Whether the tests pass with a mutant, in a copy of the tree."""
+    file, good = tree / module, (ROOT / module).read_text()
+    file.write_text(mutant.source)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, timeout=SECONDS, check=False
+        )
+        return done.returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        file.write_text(good)
+
+
+def run(module: str, tests: list[str], trees: SimpleQueue[Path]) -> tuple[int, list[str]]:
+    """How many mutants a module has, and which survive."""
+
+    def one(mutant: Mutant) -> bool:
+        tree = trees.get()
+        try:
+            return survives(mutant, module, tests, tree)
+        finally:
+            trees.put(tree)
+
+    found = list(mutants(module, (ROOT / module).read_text()))
+    unchanged = Mutant("", (ROOT / module).read_text())
+    if not one(unchanged):
+        sys.exit(f"{module}: its tests fail without any fault")
+    with ThreadPoolExecutor(trees.qsize()) as pool:
+        alive = list(pool.map(one, found))
+    return len(found), [each.name for each, lives in zip(found, alive, strict=True) if lives]
+
+
+def main(chosen: list[str]) -> int:
+    """Try the chosen modules, or all; 1 where a survivor and its reason do not match."""
+    explained = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(os.cpu_count() or 1):
+            trees.put(Path(shutil.copytree(ROOT, Path(folder) / str(number), ignore=IGNORED)))
+        for module in chosen or MODULES:
+            count, alive = run(module, MODULES[module], trees)
+            known = explained.get(module, {})
+            print(f"{module}: {count - len(alive)} of {count} killed", flush=True)
+            odd = [f"  not explained: {name}" for name in alive if name not in known]
+            odd += [f"  explained, but killed: {name}" for name in known if name not in alive]
+            wrong += len(odd)
+            print("\n".join(odd), flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
