@@ -42,6 +42,18 @@ def test_names_and_contents_do(change: Callable[[Path], object], folder: Path) -
     assert digest(folder) != before
 
 
+def test_the_order_in_which_a_system_lists_files_does_not_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It differs from one file system to the next."""
+    listed = list(folder.rglob("*"))
+    told = set()
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr(Path, "rglob", lambda _folder, _pattern, order=order: iter(order))
+        told.add(digest(folder))
+    assert len(told) == 1
+
+
 def test_contents_cannot_play_names(tmp_path: Path) -> None:
     """Where one file ends and the next begins is part of it."""
     one, two = tmp_path / "1", tmp_path / "2"
