@@ -25,6 +25,7 @@ RUNTIME_READY := $(TOOLS)/lambda-runtime/.$(RUNTIME_VERSION)
 LINTERS := checkov==3.3.30 cfn-lint==1.58.0 cfn-lint-serverless==0.3.6 cfn-guard-rs==0.3.3
 LINT_READY := $(TOOLS)/template-lint/.$(subst ==,-,$(subst $(subst ,, ),_,$(LINTERS)))
 BUILT := .aws-sam/build/template.yaml
+LAMBDA_IMAGE := $(TOOLS)/lambda-image.tar
 # Temporal's development server and command line, one program. Later tags do not install this way.
 TEMPORAL_VERSION := 1.5.1
 TEMPORAL := $(TOOLS)/bin/temporal
@@ -35,8 +36,8 @@ UI_SERVER := $(TOOLS)/ui-server
 UI_SERVER_READY := $(UI_SERVER)/.$(UI_SERVER_VERSION)
 UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 
-.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy digest sam template-lint \
-	lambda-runtime temporal ui-server
+.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam template-lint \
+	lambda-runtime lambda-image temporal ui-server
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -88,6 +89,9 @@ ENVIRONMENT ?= default
 deploy: $(BUILT) $(SYNCED) ## to AWS, with an environment of samconfig.toml: ENVIRONMENT=prod
 	$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
 
+local: $(BUILT) ## the built functions on http://127.0.0.1:3000, under the SAM CLI and Docker
+	SAM_CLI_TELEMETRY=0 $(SAM) local start-api
+
 digest: $(BUILT) ## of the artifacts: the same sources give the same
 	@$(PYTHON) -m artifact digest .aws-sam/build/*Function
 
@@ -121,6 +125,22 @@ $(RUNTIME_READY): | $(UV)
 	$(UV) pip install --quiet --target $(TOOLS)/lambda-runtime --python $(PYTHON) \
 		--python-version 3.13 --only-binary :all: awslambdaric==$(RUNTIME_VERSION)
 	@touch $@
+
+lambda-image: $(LAMBDA_IMAGE)
+
+# A small Debian whose Python is Lambda's, with Lambda's runtime for it: what `sam local` takes for
+# AWS's own image where that cannot be had. It wants root, for debootstrap.
+$(LAMBDA_IMAGE): $(RUNTIME_READY)
+	rm -rf $(TOOLS)/lambda-image
+	debootstrap --variant=minbase --include=python3 trixie $(TOOLS)/lambda-image >/dev/null
+	mkdir -p $(TOOLS)/lambda-image/var/runtime $(TOOLS)/lambda-image/var/task
+	cp -r $(TOOLS)/lambda-runtime/. $(TOOLS)/lambda-image/var/runtime
+	printf '#!/bin/sh\nexport PYTHONPATH=/var/runtime\nexec %s -m awslambdaric "$$_HANDLER"\n' \
+		/usr/bin/python3.13 > $(TOOLS)/lambda-image/var/runtime/bootstrap
+	chmod +x $(TOOLS)/lambda-image/var/runtime/bootstrap
+	tar -C $(TOOLS)/lambda-image -cf $@.part .
+	rm -rf $(TOOLS)/lambda-image
+	mv $@.part $@
 
 temporal: $(TEMPORAL)
 

@@ -75,7 +75,6 @@ def main(arguments: list[str]) -> None:
         sys.exit(status)
     read = tomllib.loads(CONFIG.read_text())
     settings = {
-        **read["default"]["global"]["parameters"],
         **read.get(environment, {}).get("global", {}).get("parameters", {}),
         **read.get(environment, {}).get("deploy", {}).get("parameters", {}),
     }

@@ -25,6 +25,9 @@ stack_name = "codec"
 region = "us-east-1"
 [default.deploy.parameters]
 parameter_overrides = 'Readers="*@example.com,b@c.io" Origins=https://a.example'
+[prod.global.parameters]
+stack_name = "codec"
+region = "us-east-1"
 [prod.deploy.parameters]
 parameter_overrides = ["Gradual=true", 'Origins="https://b.example"']
 """

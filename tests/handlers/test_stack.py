@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.handlers.test_template import Json, templates
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT
-from tests.rigs.sam import make
+from tests.rigs.sam import make, sam
 
 GRADUAL = {"Gradual": "true"}
 OURS = (ROOT / "handlers" / "metrics.py").read_text()
@@ -202,6 +203,29 @@ def test_the_costs_add_up() -> None:
     (total,) = [row for row in rows if "together" in row[0]]
     told = [float(each.strip(" *")) for each in total[2:]]
     assert [round(sum(column), 2) for column in zip(*costs, strict=True)] == told
+
+
+@pytest.mark.parametrize("environment", ["default", "local", "prod"])
+def test_an_environment_works_as_it_stands(environment: str) -> None:
+    """Each is whole, since one takes nothing from another; what it sets are parameters."""
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
+    assert settings["build"]["parameters"]["build_in_source"] is True
+    commands = {"local_start_api", "deploy"} & settings.keys()
+    assert commands >= ({"deploy"} if environment != "local" else {"local_start_api"})
+    for command in commands:
+        given = settings[command]["parameters"].get("parameter_overrides", "")
+        names = {pair.partition("=")[0] for pair in given.split()}
+        assert names <= templates()["read"]["Parameters"].keys()
+    if "deploy" in commands:
+        assert settings["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+        assert settings["global"]["parameters"]["stack_name"]
+
+
+def test_sam_reads_the_environments() -> None:
+    """`sam validate` with each; what they say of the others is read at the same time."""
+    for environment in ("default", "prod"):
+        done = sam("validate", "--config-env", environment)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_parameter_stands_in_a_group() -> None:
