@@ -198,7 +198,7 @@ build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
 	| $(UV) pip install --quiet --target $(ARTIFACTS_DIR) --python $(PYTHON) --python-version 3.13 \
 		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
 	mkdir -p $(ARTIFACTS_DIR)/codec $(ARTIFACTS_DIR)/handlers
-	cp $(filter-out codec/temporal.py,$(wildcard codec/*.py)) $(ARTIFACTS_DIR)/codec
+	cp $(filter-out codec/plugin.py codec/temporal.py,$(wildcard codec/*.py)) $(ARTIFACTS_DIR)/codec
 	cp $(filter-out handlers/local.py,$(wildcard handlers/*.py)) $(ARTIFACTS_DIR)/handlers
 	$(FINISH)
 

@@ -1,7 +1,7 @@
 """Values that live elsewhere and may be unreachable: fresh, stale, last good.
 
 Key rings, JWKS and policies live the same life, so they share this one class.
-There is no thread in the background: on Lambda it would be frozen between requests.
+A server has no thread in the background: on Lambda it would be frozen between requests.
 """
 
 import asyncio
@@ -113,6 +113,23 @@ class Cached(Generic[T]):
             self._flight.release()
         return self._last_good()
 
+    def get_at_once(self) -> T | None:
+        """The value, if there is one to be had without waiting.
+
+        A thread refreshes what has just become stale, so who asks often never waits for that.
+        What nobody asked for in a long time must be fetched first, unless that has just failed.
+        It is for workers: on Lambda the thread would be frozen.
+        """
+        held = self._held
+        if held is None or not self._usable():
+            return None
+        if self.is_stale:
+            if self._age(held[1]) >= 2 * self._life.fresh and not self._failed():
+                return None
+            if not self._cools_down() and not self._flight.locked():
+                threading.Thread(target=self.warm, daemon=True).start()
+        return held[0]
+
     def get_newer(self) -> T:
         """The value after a look for what the held one lacks; raises Unavailable.
 
@@ -161,8 +178,10 @@ class Cached(Generic[T]):
 
     def _cools_down(self) -> bool:
         last = self._last
-        failed = last is not None and last.error is not None
-        return failed and last is not None and self._age(last.at) < self._life.cooldown
+        return self._failed() and last is not None and self._age(last.at) < self._life.cooldown
+
+    def _failed(self) -> bool:
+        return self._last is not None and self._last.error is not None
 
     def _usable(self) -> bool:
         held = self._held

@@ -2,6 +2,7 @@
 
     CodecError
     ├── PayloadError          one payload can never be opened; the others are not concerned
+    ├── NotEncrypted          a payload came in plaintext where none may
     ├── WireError             a request's JSON is refused as a whole
     ├── KeyringError          the text of a key ring is wrong
     ├── KeyringNotFound       there is no key ring here
@@ -38,6 +39,10 @@ class PayloadError(CodecError):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class NotEncrypted(CodecError):
+    """A payload came in plaintext to a codec that takes none."""
 
 
 class WireError(CodecError):

@@ -7,17 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
+from codec.cached import Cached, CachedByName, Clock, Life, system_clock
 from codec.errors import (
     InvalidNamespace,
     KeyringError,
     KeyringNotFound,
     KeyringUnavailable,
-    PayloadError,
-    Reason,
 )
 from codec.keyring import MAX_RING_BYTES, Key, Keyring
 from codec.pipeline import Keys
+from codec.ring_keys import CachedKeys, RingKeys, moment
 
 PLACEHOLDER = "{namespace}"
 # What Temporal Cloud gives out, and what is safe in a file's or a secret's name: no slash, and
@@ -68,30 +67,6 @@ def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
     return CachedSource(uri, make_loader(name), clock)
 
 
-class RingKeys:
-    """The keys of a ring that is at hand."""
-
-    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
-        self._ring = ring
-        self._clock = clock
-
-    def opening(self, key_id: bytes) -> Key:
-        """See `Keys`."""
-        key = self._ring.get(key_id)
-        if key is None:
-            raise PayloadError(Reason.UNKNOWN_KEY)
-        return key
-
-    def sealing(self) -> Key:
-        """See `Keys`."""
-        return self._ring.sealing(_now(self._clock))
-
-    @property
-    def is_stale(self) -> bool:
-        """Never: it is not fetched."""
-        return False
-
-
 class FixedSource:
     """One ring for every namespace, for as long as the process lives."""
 
@@ -127,7 +102,7 @@ class CachedSource:
     def keys(self, namespace: str) -> Keys:
         """See `KeySource`."""
         check_namespace(namespace)
-        return _CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+        return CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
 
     def warm(self) -> None:
         """See `KeySource`: a ring for all is fetched, those of single namespaces are not."""
@@ -135,43 +110,11 @@ class CachedSource:
             self._rings[""].warm()
 
 
-class _CachedKeys:
-    def __init__(self, cached: Cached[Keyring | None], clock: Clock) -> None:
-        self._cached = cached
-        self._clock = clock
-
-    def opening(self, key_id: bytes) -> Key:
-        ring = self._ask(self._cached.get)
-        key = ring.get(key_id) if ring else None
-        if key is not None:
-            return key
-        ring = self._ask(self._cached.get_newer)
-        if ring is None:
-            raise PayloadError(Reason.NO_KEYRING)
-        return RingKeys(ring).opening(key_id)
-
-    def sealing(self) -> Key:
-        ring = self._ask(self._cached.get)
-        if ring is None:
-            raise KeyringNotFound("there is no key ring for this namespace")
-        return ring.sealing(_now(self._clock))
-
-    @property
-    def is_stale(self) -> bool:
-        return self._cached.is_stale
-
-    def _ask(self, get: Callable[[], Keyring | None]) -> Keyring | None:
-        try:
-            return get()
-        except Unavailable as error:
-            raise KeyringUnavailable(f"no key ring: {error.__cause__}") from error.__cause__
-
-
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
     # A ring that nothing can be sealed with is not ready: a fault, asked for again soon.
     try:
         ring = load(namespace)
-        ring.sealing(_now(clock))
+        ring.sealing(moment(clock))
     except KeyringNotFound:
         return None
     except KeyringUnavailable as error:
@@ -183,10 +126,6 @@ def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring 
 
 def _fresh_for(ring: Keyring | None) -> float:
     return _ABSENT_SECONDS if ring is None else RING_LIFE.fresh
-
-
-def _now(clock: Clock) -> datetime:
-    return datetime.fromtimestamp(clock()[0], UTC)
 
 
 class FileLoader:

@@ -14,7 +14,7 @@ from codec import Key, Keyring, PayloadError, open_source
 from codec.encryption import sealed_metadata
 from codec.keyring import ROTATION_WAIT
 from codec.pipeline import decode, encode
-from codec.sources import RingKeys
+from codec.ring_keys import RingKeys
 from handlers.rotation import Rotation
 from tests.codec.clock import FakeClock
 from tests.codec.rings import Content, content, plain

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -351,3 +352,45 @@ def test_outside_an_event_loop_everybody_may_wait(cached: Cached[int]) -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(promptly(lambda: 1 // 0))
     assert cached.get() == 1
+
+
+def refreshed(cached: Cached[int]) -> bool:
+    """Whether a thread brings a fresh value before long."""
+    for _ in range(1000):
+        if not cached.is_stale:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_at_once_is_what_is_held_and_a_thread_refreshes_it(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """A worker's task does not wait for a refresh, however long that takes; one is under way."""
+    assert cached.get_at_once() is None
+    cached.get()
+    assert cached.get_at_once() == 1
+    clock.advance(301)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    assert [cached.get_at_once() for _ in range(50)] == [1] * 50
+    assert upstream.entered.wait(10)
+    upstream.gate.set()
+    assert refreshed(cached)
+    assert cached.get_at_once() == upstream.fetches == 2
+
+
+def test_at_once_there_is_nothing_that_nobody_asked_for_in_a_long_time(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """Who seals rarely takes up a new key as others do; in an outage the last good one serves."""
+    cached.get()
+    clock.advance(600)
+    assert cached.get_at_once() is None
+    upstream.broken = True
+    assert cached.get() == 1
+    clock.advance(1)
+    assert cached.get_at_once() == 1
+    assert upstream.fetches == 2
+    clock.advance(3000)
+    assert cached.get_at_once() is None

@@ -17,7 +17,8 @@ from codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from codec.keyring import fingerprint
 from codec.payload import serialize
 from codec.pipeline import Keys
-from codec.sources import CachedSource, FixedSource, KeySource, RingKeys, check_namespace
+from codec.ring_keys import RingKeys
+from codec.sources import CachedSource, FixedSource, KeySource, check_namespace
 from handlers.app import build_app
 from handlers.asgi import App
 from handlers.audit import Record, lines_to

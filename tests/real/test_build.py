@@ -64,7 +64,7 @@ def test_an_artifact_holds_code_and_libraries_alone(name: str) -> None:
     assert entries.isdisjoint({"temporalio", "uvicorn", "boto3", "tests", "cli", "benchmarks"})
     assert not [each for each in entries if each.startswith(".") or each.endswith((".toml", ".md"))]
     assert not (folder / "handlers/local.py").exists()
-    assert not (folder / "codec/temporal.py").exists()
+    assert not [each for each in ("plugin", "temporal") if (folder / f"codec/{each}.py").exists()]
 
 
 def test_the_preflight_artifact_holds_no_library() -> None:
