@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from cli.doctor import doctor
 from cli.errors import CliError
+from cli.history import app as history
 from cli.keys import app as keys
 
 
@@ -29,11 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys, name="keys")
+app.add_typer(history, name="history")
 # What comes after the URL is no argument, and is told so without being shown.
 app.command(context_settings={"allow_extra_args": True})(doctor)
-
-
-@app.callback()
-def _root() -> None:
-    # With a callback, typer keeps the names although there is but one.
-    pass

@@ -3,13 +3,13 @@
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import CliError
 from cli.ring_store import Stored, overtaken
+from cli.scratch import scratch, settle
 from codec.keyring import MAX_RING_BYTES
 
 
@@ -39,17 +39,17 @@ class FileStore:
 
     def create(self, text: bytes) -> None:
         """See `RingStore`."""
-        with self._told(), self._scratch(text) as scratch:
+        with self._told(), self._written(text) as written:
             # A link is made only where no file is, whoever was quicker; a rename would replace it.
-            os.link(scratch, self._path)
+            os.link(written, self._path)
 
     def replace(self, old: Stored, text: bytes) -> None:
         """See `RingStore`. The file keeps its owner and its mode."""
-        with self._told(), _alone_in(self._path.parent), self._scratch(text) as scratch:
+        with self._told(), _alone_in(self._path.parent), self._written(text) as written:
             if self.read() != old:
                 raise CliError(overtaken(self.uri))
-            _dress(scratch, self._path.stat())
-            scratch.replace(self._path)
+            _dress(written, self._path.stat())
+            written.replace(self._path)
 
     def warnings(self) -> list[str]:
         """See `RingStore`."""
@@ -61,17 +61,11 @@ class FileStore:
         return [f"{who} Unless they are its servers and workers: chmod 600 {self._path}"]
 
     @contextmanager
-    def _scratch(self, text: bytes) -> Iterator[Path]:
-        # In the same folder, so that it can be renamed; mkstemp gives it mode 0600.
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            yield Path(name)
-        finally:
-            Path(name).unlink(missing_ok=True)
+    def _written(self, text: bytes) -> Iterator[Path]:
+        with scratch(self._path) as (file, path):
+            file.write(text)
+            settle(file)
+            yield path
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -107,9 +101,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _dress(scratch: Path, like: os.stat_result) -> None:
+def _dress(written: Path, like: os.stat_result) -> None:
     # A server of another user must be able to read the ring after root has rotated it.
-    own = scratch.stat()
+    own = written.stat()
     if sys.platform != "win32" and (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
-        os.chown(scratch, like.st_uid, like.st_gid)
-    scratch.chmod(stat.S_IMODE(like.st_mode))
+        os.chown(written, like.st_uid, like.st_gid)
+    written.chmod(stat.S_IMODE(like.st_mode))

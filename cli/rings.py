@@ -5,9 +5,10 @@ import re
 from cli.errors import CliError
 from cli.ring_file import FileStore
 from cli.ring_store import RingStore, Stored
-from codec.errors import KeyringError
+from codec.errors import InvalidNamespace, KeyringError
 from codec.keyring import Keyring
-from codec.sources import PLACEHOLDER
+from codec.pipeline import Keys
+from codec.sources import PLACEHOLDER, open_source
 
 _SCHEME = re.compile(r"[a-z][a-z0-9]+")
 _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."
@@ -22,12 +23,22 @@ def open_store(ring: str) -> RingStore:
         )
     if ring == "development":
         raise CliError(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
-    scheme, colon, name = ring.partition(":")
-    if not (colon and _SCHEME.fullmatch(scheme)):
-        scheme, name = "file", ring
+    scheme, name = _parts(ring)
     if not name or scheme not in {"file", "secretsmanager"}:
         raise CliError(f"This names no key ring. {_KINDS}")
     return FileStore(name) if scheme == "file" else _secret(name)
+
+
+def open_keys(ring: str, namespace: str) -> Keys:
+    """A namespace's keys, to read with; raises CliError. Nothing is fetched yet."""
+    try:
+        # `development` is a URI of its own, and no file.
+        source = open_source(ring if ring == "development" else ":".join(_parts(ring)))
+        return source.keys(namespace)
+    except InvalidNamespace:
+        raise CliError("This is no namespace's name. Look at --namespace.") from None
+    except KeyringError as error:
+        raise CliError(f"This names no key ring: {error}.") from None
 
 
 def load(store: RingStore) -> tuple[Stored, Keyring]:
@@ -44,6 +55,11 @@ def parse(store: RingStore, text: bytes) -> Keyring:
         return Keyring.from_json(text)
     except KeyringError as error:
         raise CliError(f"{store.uri} is broken: {error}. {store.repair}") from None
+
+
+def _parts(ring: str) -> tuple[str, str]:
+    scheme, colon, name = ring.partition(":")
+    return (scheme, name) if colon and _SCHEME.fullmatch(scheme) else ("file", ring)
 
 
 def _secret(name: str) -> RingStore:

@@ -1,0 +1,54 @@
+"""A workflow's history from a Temporal Service, as it lies there."""
+
+import asyncio
+from typing import Any
+
+from cli.errors import CliError
+from cli.history_file import HistoryFile
+
+_NO_SDK = (
+    "Reading from a server needs Temporal's SDK: install temporal-codec[cli,temporal]. Or give a "
+    "file: `temporal workflow show --output json --workflow-id ID > history.json`."
+)
+
+
+def fetch(
+    workflow_id: str, run_id: str | None, namespace: str | None, address: str | None
+) -> HistoryFile:
+    """The history of a workflow's run; raises CliError.
+
+    Address, namespace, TLS and API key are found as the `temporal` command line finds them, in
+    its environment variables and its configuration file, where they are not given.
+    """
+    try:
+        # The SDK's bridge takes a third of a second to load.
+        from temporalio.client import Client  # noqa: PLC0415
+        from temporalio.envconfig import ClientConfig  # noqa: PLC0415
+        from temporalio.service import RPCError  # noqa: PLC0415
+    except ImportError:
+        raise CliError(_NO_SDK) from None
+
+    async def text() -> str:
+        client = await Client.connect(**options)
+        handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+        return (await handle.fetch_history()).to_json()
+
+    given = {"target_host": address, "namespace": namespace}
+    try:
+        options: dict[str, Any] = {
+            "target_host": "localhost:7233",
+            **ClientConfig.load_client_connect_config(),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+    except (RuntimeError, ValueError):
+        # What is wrong with it could quote an API key.
+        raise CliError("Temporal's configuration file cannot be read: correct it.") from None
+    try:
+        return HistoryFile(workflow_id, asyncio.run(text()).encode())
+    except RPCError as error:
+        raise CliError(
+            f"The server does not give this history ({error.status.name}). Look at the workflow's "
+            "id, its namespace and what you are allowed to read."
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        raise CliError(f"The Temporal Service cannot be reached: {error}") from None
