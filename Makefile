@@ -37,13 +37,16 @@ UI_SERVER_READY := $(UI_SERVER)/.$(UI_SERVER_VERSION)
 UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 
 .PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam template-lint \
-	lambda-runtime lambda-image temporal ui-server
+	lambda-runtime lambda-image temporal ui-server demo
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 	@exec .venv/bin/python -m handlers.local
+
+demo: $(SYNCED) $(TEMPORAL_READY) ## encrypted orders on a real Temporal, to look at in its Web UI
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" .venv/bin/python -m examples.orders.demo $(DEMO)
 
 test: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## every test
 	$(RUN) pytest
