@@ -4,8 +4,6 @@ A block marked `console` is a session: a line after `$ ` is a command, the rest 
 and `...` stands for whatever is left out. All blocks together are one session, in their order.
 """
 
-import asyncio
-import dataclasses
 import re
 import subprocess
 import tempfile
@@ -15,13 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
-from typing import Any
 
 import httpx
 import pytest
-import temporalio.converter
 
-import codec.temporal
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, listens, running
 from tests.rigs.sam import make
@@ -174,16 +169,6 @@ def test_every_block_with_a_command_is_run() -> None:
     commands = [step.command for step in steps()]
     assert commands[:2] == ["make run", "make test"]
     assert len(commands) == README.count("\n$ ")
-
-
-def test_the_worker_s_lines_make_a_converter() -> None:
-    """With a ring that is at hand; Secrets Manager has tests of its own."""
-    (lines,) = (text for kind, text in FENCED.findall(README) if kind == "python")
-    names: dict[str, Any] = {"codec": codec, "dataclasses": dataclasses, "temporalio": temporalio}
-    exec(lines.replace("secretsmanager:temporal-codec/default", "development"), names)
-    sealed = asyncio.run(names["converter"].encode(["hello"]))
-    assert sealed[0].metadata["encoding"] == b"binary/encrypted"
-    assert asyncio.run(names["converter"].decode(sealed)) == ["hello"]
 
 
 def test_links_lead_somewhere() -> None:
