@@ -12,3 +12,9 @@ class WrongUsage(CliError):
     """The command was given something that it cannot begin with."""
 
     status = 2
+
+
+class NoHistory(CliError):
+    """There is no history that could be looked at, so nothing is known of it."""
+
+    status = 2

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from cli.errors import CliError
+from cli.errors import CliError, WrongUsage
 from cli.history_decode import Decoder, decoded
 from cli.history_file import HistoryFile
 from cli.history_places import State, places
@@ -59,10 +59,11 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
 ) -> None:
     """List every payload of a history and its encoding; status 1 if any is in plaintext.
 
-    Messages and stack traces of failures count, too. Search attributes are visible by design.
+    Status 2 if there is no history to look at. Messages and stack traces of failures count, too.
+    Search attributes are visible by design.
     """
     if (file is None) == (workflow_id is None):
-        raise CliError("Say which history: either a FILE or --workflow-id.")
+        raise WrongUsage("Say which history: either a FILE or --workflow-id.")
     if workflow_id is not None:
         history = fetch(workflow_id, run_id, namespace, address)
     else:

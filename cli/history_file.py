@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from cli.errors import CliError
+from cli.errors import NoHistory
 
 MAX_BYTES = 256 * 1024 * 1024
 _EXPORT = (
@@ -26,20 +26,20 @@ class HistoryFile:
     """
 
     def __init__(self, name: str, text: bytes) -> None:
-        """Take a file's name, which faults are told with, and its text; raises CliError."""
+        """Take a file's name, which faults are told with, and its text; raises NoHistory."""
         self._name = name
         self._events = _raw_events(name, text)
 
     @classmethod
     def read(cls, path: Path) -> "HistoryFile":
-        """Read a file; raises CliError."""
+        """Read a file; raises NoHistory."""
         try:
             with path.open("rb") as file:
                 text = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise CliError(f"{path} cannot be read: {error.strerror}.") from None
+            raise NoHistory(f"{path} cannot be read: {error.strerror}.") from None
         if len(text) > MAX_BYTES:
-            raise CliError(f"{path} has over {MAX_BYTES >> 20} MB. No history is that large.")
+            raise NoHistory(f"{path} has over {MAX_BYTES >> 20} MB. No history is that large.")
         return cls(str(path), text)
 
     def __len__(self) -> int:
@@ -59,9 +59,9 @@ def _raw_events(name: str, text: bytes) -> Sequence[msgspec.Raw]:
         else:
             events = msgspec.json.decode(text, type=_History).events
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise CliError(f"{name} is no exported history. {_EXPORT}") from None
+        raise NoHistory(f"{name} is no exported history. {_EXPORT}") from None
     if not events:
-        raise CliError(f"{name} is a history without events. {_EXPORT}")
+        raise NoHistory(f"{name} is a history without events. {_EXPORT}")
     return events
 
 
@@ -73,9 +73,9 @@ def _parsed(place: str, text: bytes) -> Json:
     try:
         event = json.loads(text.decode(), object_pairs_hook=_members, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise CliError(f"{place} is not JSON that all would read alike.") from None
+        raise NoHistory(f"{place} is not JSON that all would read alike.") from None
     if not isinstance(event, dict):
-        raise CliError(f"{place} is no event.")
+        raise NoHistory(f"{place} is no event.")
     return event
 
 

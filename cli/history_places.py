@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from pybase64 import b64decode
 
-from cli.errors import CliError
+from cli.errors import NoHistory
 from cli.history_file import Json
 from codec.encryption import ENCRYPTED
 from codec.payload import ENCODING
@@ -59,12 +59,12 @@ class _At:
 
     def step(self, to: str, *, visible: bool = False) -> "_At":
         if self.depth == MAX_DEPTH:
-            raise CliError(f"{self.path.partition('.')[0]} is nested more than {MAX_DEPTH} deep.")
+            raise NoHistory(f"{self.path.partition('.')[0]} is nested more than {MAX_DEPTH} deep.")
         return _At(self.path + to, self.depth + 1, self.visible or visible)
 
 
 def places(event: Json, index: int) -> Iterator[Place]:
-    """Every place in the event of this index; raises CliError where it is nested too deeply."""
+    """Every place in the event of this index; raises NoHistory where it is nested too deeply."""
     return _walk(event, _At(f"events[{index}]"))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from cli.errors import CliError
+from cli.errors import NoHistory
 from cli.history_file import HistoryFile
 
 _NO_SDK = (
@@ -18,7 +18,7 @@ _BRIDGE_SECONDS = 0.3
 def fetch(
     workflow_id: str, run_id: str | None, namespace: str | None, address: str | None
 ) -> HistoryFile:
-    """The history of a workflow's run; raises CliError.
+    """The history of a workflow's run; raises NoHistory.
 
     Address, namespace, TLS and API key are found as the `temporal` command line finds them, in
     its environment variables and its configuration file, where they are not given.
@@ -29,7 +29,7 @@ def fetch(
         from temporalio.envconfig import ClientConfig  # noqa: PLC0415
         from temporalio.service import RPCError  # noqa: PLC0415
     except ImportError:
-        raise CliError(_NO_SDK) from None
+        raise NoHistory(_NO_SDK) from None
 
     async def text() -> str:
         try:
@@ -48,13 +48,13 @@ def fetch(
         }
     except (RuntimeError, ValueError):
         # What is wrong with it could quote an API key.
-        raise CliError("Temporal's configuration file cannot be read: correct it.") from None
+        raise NoHistory("Temporal's configuration file cannot be read: correct it.") from None
     try:
         return HistoryFile(workflow_id, asyncio.run(text()).encode())
     except RPCError as error:
-        raise CliError(
+        raise NoHistory(
             f"The server does not give this history ({error.status.name}). Look at the workflow's "
             "id, its namespace and what you are allowed to read."
         ) from None
     except (RuntimeError, ValueError) as error:
-        raise CliError(f"The Temporal Service cannot be reached: {error}") from None
+        raise NoHistory(f"The Temporal Service cannot be reached: {error}") from None

@@ -229,12 +229,12 @@ BAD: dict[str, str | bytes] = {
 def test_a_file_that_is_no_history_is_told_in_a_sentence(
     command: str, name: str, file: Path, ring: Path
 ) -> None:
-    """Whoever wrote the file: no traceback, no output file, status 1."""
+    """Whoever wrote the file: no traceback, no output file, and not the status of plaintext."""
     bad = BAD[name]
     file.write_bytes(bad if isinstance(bad, bytes) else bad.encode())
     output = file.with_name("out.json")
     done = run(command, file, *(("--ring", ring, "-o", output) if command == "decode" else ()))
-    assert done.code == 1
+    assert done.code == 2
     assert done.said.startswith(("events[0]", str(file)))
     assert "Traceback" not in done.said
     assert sorted(each.name for each in file.parent.iterdir()) == ["history.json", "ring.json"]
@@ -258,7 +258,8 @@ def test_odd_values_are_no_crash(file: Path) -> None:
 
 def test_which_history_must_be_said(file: Path) -> None:
     for arguments in ((), (str(file), "--workflow-id", "x")):
-        assert "either a FILE or --workflow-id" in run("scan", *arguments).said
+        done = run("scan", *arguments)
+        assert (done.code, "either a FILE or --workflow-id" in done.said) == (2, True)
 
 
 # --- decode ----------------------------------------------------------------------------------
@@ -454,13 +455,13 @@ def test_a_server_cannot_be_asked_without_the_sdk() -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "install temporal-codec[cli,temporal]" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
     done = temporal_codec("history", "scan", "--workflow-id", "x", "--address", "127.0.0.1:1")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr

@@ -227,7 +227,7 @@ def test_scan_reads_from_the_server(story: Story) -> None:
     assert scanned.returncode == 0, scanned.stderr
     assert "workflowExecutionCompletedEventAttributes.result[0]" in scanned.stdout
     missing = temporal_codec("history", "scan", "--workflow-id", "nothing", *address)
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "does not give this history (NOT_FOUND)" in missing.stderr
 
 
