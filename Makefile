@@ -36,8 +36,12 @@ UI_SERVER := $(TOOLS)/ui-server
 UI_SERVER_READY := $(UI_SERVER)/.$(UI_SERVER_VERSION)
 UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 
-.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam template-lint \
-	lambda-runtime lambda-image temporal ui-server demo
+# Programs of ours on the other official SDKs, in the format of docs/format.md.
+INTEROP := $(TOOLS)/interop
+GO_READY := $(INTEROP)/go/.ready
+
+.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam \
+	template-lint lambda-runtime lambda-image temporal ui-server demo interop-go
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -185,6 +189,13 @@ $(UI_SERVER_READY):
 	else \
 		echo "Temporal's Web UI $(UI_SERVER_VERSION) could not be installed." >&2; \
 	fi
+
+interop-go: $(GO_READY)
+
+$(GO_READY): $(wildcard tests/interop/go/go.* tests/interop/go/*/*.go)
+	@mkdir -p $(@D)
+	cd tests/interop/go && go build -mod=readonly -o $(CURDIR)/$(@D)/ ./...
+	@touch $@
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.
 .PHONY: build-DecodeFunction build-EncodeFunction build-RotationFunction \
