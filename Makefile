@@ -39,9 +39,12 @@ UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 # Programs of ours on the other official SDKs, in the format of docs/format.md.
 INTEROP := $(TOOLS)/interop
 GO_READY := $(INTEROP)/go/.ready
+TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
+JAVA_READY := $(INTEROP)/java/.ready
 
 .PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam \
-	template-lint lambda-runtime lambda-image temporal ui-server demo interop-go
+	template-lint lambda-runtime lambda-image temporal ui-server demo interop-go interop-typescript \
+	interop-java
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -195,6 +198,22 @@ interop-go: $(GO_READY)
 $(GO_READY): $(wildcard tests/interop/go/go.* tests/interop/go/*/*.go)
 	@mkdir -p $(@D)
 	cd tests/interop/go && go build -mod=readonly -o $(CURDIR)/$(@D)/ ./...
+	@touch $@
+
+interop-typescript: $(TYPESCRIPT_READY)
+
+# In a copy, since packages are installed beside the source.
+$(TYPESCRIPT_READY): $(wildcard tests/interop/typescript/*)
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npx --no-install tsc
+	@touch $@
+
+interop-java: $(JAVA_READY)
+
+$(JAVA_READY): tests/interop/java/pom.xml $(wildcard tests/interop/java/src/main/java/interop/*)
+	@mkdir -p $(@D)
+	mvn --batch-mode --quiet --file $< -Dbuilt=$(CURDIR)/$(@D) package
 	@touch $@
 
 # `sam build` calls these, with ARTIFACTS_DIR. It does not tell the processor: the template does.

@@ -1,34 +1,20 @@
-"""`make bench`: measure, print, and write the tables into docs/performance.md."""
+"""`make bench`: measure, print, and write the tables into docs/performance.md.
+
+``--write`` writes them, ``--long`` takes three times as many turns.
+"""
 
 import platform
 import re
+import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import jwks_faults, page
-from benchmarks.cases import CASES
-from benchmarks.in_process import Result, measure
+from benchmarks import in_process, jwks_faults, over_http, page, tables
+from benchmarks.servers import go_version
 from benchmarks.unknown_ids import Flood, flood
 
-LIBRARIES = ("cryptography", "msgspec", "protobuf", "pybase64", "temporalio")
-
-
-def table(result: Result, operation: str) -> str:
-    """A table of one operation, with the two ratios that count."""
-    lines = [
-        f"| {operation}, µs of CPU | " + " | ".join(case.name for case in CASES) + " |",
-        "|---|" + "---|" * len(CASES),
-    ]
-    for name in ("samples", "bare", "ours"):
-        times = [result[operation, case.name, name] for case in CASES]
-        lines.append(f"| {name} | " + " | ".join(f"{each:,.1f}" for each in times) + " |")
-    for title, of, to in (
-        ("times faster than samples", "samples", "ours"),
-        ("times the bare calls", "ours", "bare"),
-    ):
-        ratios = [result[operation, c.name, of] / result[operation, c.name, to] for c in CASES]
-        lines.append(f"| **{title}** | " + " | ".join(f"**{each:.1f}**" for each in ratios) + " |")
-    return "\n".join(lines)
+LIBRARIES = ("aiohttp", "cryptography", "msgspec", "protobuf", "pybase64", "uvicorn", "uvloop")
 
 
 def machine() -> str:
@@ -36,7 +22,7 @@ def machine() -> str:
     processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     name = processor[1] if processor else platform.processor()
     libraries = ", ".join(f"{each} {version(each)}" for each in LIBRARIES)
-    return f"{name}, Python {platform.python_version()}; {libraries}."
+    return f"{name}, Python {platform.python_version()}; {libraries}; {go_version()}."
 
 
 def told(result: Flood) -> str:
@@ -48,11 +34,21 @@ def told(result: Flood) -> str:
     )
 
 
+def _both(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts)
+
+
 def main() -> None:
     """Measure and show; with `--write`, put it into the page too."""
-    result = measure()
+    times = 3 if "--long" in sys.argv[1:] else 1
+    inside = in_process.measure(in_process.TURNS * times)
+    outside = over_http.measure(over_http.TURNS * times)
     texts = {
-        "in process": "\n\n".join([machine(), table(result, "decode"), table(result, "encode")]),
+        "machine": machine(),
+        "goals": tables.goals(inside, outside),
+        "in process": _both(tables.in_process(inside, each) for each in tables.OPERATIONS),
+        "over HTTP": _both(tables.over_http(outside, each) for each in tables.OPERATIONS),
+        "memory": tables.memory(outside),
         "unknown ids": told(flood()),
         "jwks": jwks_faults.table(),
     }

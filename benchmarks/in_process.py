@@ -3,43 +3,69 @@
 CPU time is measured, not time on the wall: neighbours on the machine disturb it less.
 What they do to caches and clocks only ever adds, so each contestant's least time counts.
 A process of its own keeps one contestant's habits of memory from helping another.
+Go's is a program of its own, which speaks as the others do.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from benchmarks.cases import CASES
 from benchmarks.contestants import CONTESTANTS
+from benchmarks.servers import has_go
+from tests.rigs.interop import built
 
 TURNS = 31
 Result = dict[tuple[str, str, str], float]
 """Microseconds of CPU by operation, case and contestant."""
 
 
-def measure() -> Result:
+def measure(turns: int = TURNS) -> Result:
     """Run every contestant on every case, in alternating turns; the least of all."""
-    workers = {name: _start(name) for name in CONTESTANTS}
+    with tempfile.TemporaryDirectory() as folder:
+        workers = {name: _start(_python(name)) for name in CONTESTANTS}
+        if has_go():
+            workers["Go"] = _start(_go(Path(folder)))
+        try:
+            return _take_turns(workers, turns)
+        finally:
+            for worker in workers.values():
+                worker.kill()
+                worker.wait()
+
+
+def _take_turns(workers: dict[str, subprocess.Popen[str]], turns: int) -> Result:
     result: Result = {}
-    try:
-        for operation in ("decode", "encode"):
-            for case in CASES:
-                turns: dict[str, list[float]] = {name: [] for name in workers}
-                for _ in range(TURNS):
-                    for name, worker in workers.items():
-                        turns[name].append(_ask(worker, f"{operation} {case.name}"))
-                for name, each in turns.items():
-                    result[operation, case.name, name] = min(each)
-    finally:
-        for worker in workers.values():
-            worker.kill()
-            worker.wait()
+    for operation in ("decode", "encode"):
+        for case in CASES:
+            job = f"{operation} {case.name} {case.rounds}"
+            for _ in range(turns):
+                for name, worker in workers.items():
+                    took = _ask(worker, job)
+                    least = result.get((operation, case.name, name), took)
+                    result[operation, case.name, name] = min(took, least)
     return result
 
 
-def _start(name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.in_process", name]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _python(name: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.in_process", name]
+
+
+def _go(folder: Path) -> list[str]:
+    for case in CASES:
+        (folder / f"decode-{case.name}").write_bytes(case.sealed())
+        (folder / f"encode-{case.name}").write_bytes(case.plain())
+    return [str(built("go") / "codec-server"), "time", str(folder)]
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    environment = {**os.environ, "GOMAXPROCS": "1"}
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def _ask(worker: subprocess.Popen[str], job: str) -> float:
@@ -50,14 +76,13 @@ def _ask(worker: subprocess.Popen[str], job: str) -> float:
 
 
 def work(name: str) -> None:
-    """Do the jobs that come on stdin: an operation and a case; answer with microseconds."""
+    """Do the jobs that come on stdin: each an operation, a case and how often; answer with µs."""
     serve = {operation: CONTESTANTS[name](operation) for operation in ("decode", "encode")}
-    cases = {case.name: case for case in CASES}
     bodies = {("decode", c.name): c.sealed() for c in CASES}
     bodies |= {("encode", c.name): c.plain() for c in CASES}
     for line in sys.stdin:
-        operation, case = line.split()
-        body, rounds = bodies[operation, case], cases[case].rounds
+        operation, case, times = line.split()
+        body, rounds = bodies[operation, case], int(times)
         if name == "samples":
             rounds = max(1, rounds // 8)
         serve[operation](body)
