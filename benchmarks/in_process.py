@@ -18,7 +18,7 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.servers import has_go
 from tests.rigs.interop import built
 
-TURNS = 31
+TURNS = 15
 Result = dict[tuple[str, str, str], float]
 """Microseconds of CPU by operation, case and contestant."""
 
