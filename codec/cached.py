@@ -7,15 +7,13 @@ A server has no thread in the background: on Lambda it would be frozen between r
 import asyncio
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 Instant = tuple[float, float]
 """Wall-clock and monotonic seconds: a frozen environment stops one of them."""
@@ -198,23 +196,3 @@ class Cached(Generic[T]):
         now = self._clock()
         wall = now[0] - then[0]
         return float("inf") if wall < 0 else max(wall, now[1] - then[1])
-
-
-class CachedByName(Generic[K, T]):
-    """A `Cached` for each of the names that are in use, the least used one given up first."""
-
-    def __init__(self, make: Callable[[K], Cached[T]], at_most: int = 256) -> None:
-        self._make = make
-        self._at_most = at_most
-        self._lock = threading.Lock()
-        self._by_name: OrderedDict[K, Cached[T]] = OrderedDict()
-
-    def __getitem__(self, name: K) -> Cached[T]:
-        with self._lock:
-            cached = self._by_name.get(name)
-            if cached is None:
-                cached = self._by_name[name] = self._make(name)
-                if len(self._by_name) > self._at_most:
-                    self._by_name.popitem(last=False)
-            self._by_name.move_to_end(name)
-            return cached

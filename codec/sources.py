@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from codec.cached import Cached, CachedByName, Clock, Life, system_clock
+from codec.cached import Cached, Clock, Life, system_clock
+from codec.cached_by_name import CachedByName
 from codec.errors import (
     InvalidNamespace,
     KeyringError,

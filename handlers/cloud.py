@@ -10,7 +10,8 @@ whether the person has access to this namespace, be it of their own or through a
 
 import threading
 
-from codec.cached import Cached, CachedByName, Clock, Life, Unavailable, system_clock
+from codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from codec.cached_by_name import CachedByName
 from handlers.auth import Identity
 from handlers.cloud_ops import CloudOps
 from handlers.policy import Denied, PolicyUnavailable

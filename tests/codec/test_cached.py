@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from codec.cached import Cached, CachedByName, Life, Unavailable, promptly
+from codec.cached import Cached, Life, Unavailable, promptly
+from codec.cached_by_name import CachedByName
 from tests.codec.clock import FakeClock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
