@@ -39,7 +39,10 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:  # several of one name are joined, as gateways do
+            first = self._headers.get(name)
+            self._headers[name] = value if first is None else first + b", " + value
         self._receive = receive
         self._started = time.perf_counter()
         self.record = _begin(scope)
@@ -47,10 +50,9 @@ class Call:
         self.record.user_agent = audit.printable(self.header("user-agent"))
 
     def header(self, name: str) -> str | None:
-        """A header's value; several of one name are joined, as gateways do."""
-        wanted = name.encode()
-        values = [value.decode("latin-1") for key, value in self._headers if key == wanted]
-        return ", ".join(values) if values else None
+        """A header's value."""
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     async def receive(self) -> tuple[bytes, bool]:
         """The body's next piece, and whether there are more; raises Disconnected."""

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import sys
+import time
 
 import uvicorn
 
@@ -45,8 +46,10 @@ def _told(write: Write) -> Write:
 
     def both(record: Record) -> None:
         write(record)
-        fields = [f"{n}={getattr(record, n)}" for n in _SHOWN if getattr(record, n)]
-        log.info(" ".join(fields), extra={"request_id": record.request_id})
+        fields = [f"{name}={value}" for name in _SHOWN if (value := getattr(record, name))]
+        # Written at once: on its way through logging, a line takes as long as ten small payloads.
+        line = " ".join([time.strftime("%H:%M:%S"), record.request_id, *fields])
+        sys.stderr.write(line + "\n")
 
     return both
 

@@ -20,7 +20,8 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codec.sources import RingKeys, development_ring
+from codec.ring_keys import RingKeys
+from codec.sources import development_ring
 from codec.temporal import EncryptionCodec
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.interop import LANGUAGES, convert, go_starter, go_worker
