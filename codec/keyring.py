@@ -27,9 +27,9 @@ class Key:
     """One AES-256 key; it opens always, and seals from its activation date on."""
 
     id: str
-    secret: bytes = field(repr=False)
+    secret: bytes
     activation_date: datetime
-    cipher: AESGCM = field(init=False, repr=False, compare=False)
+    cipher: AESGCM = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _KEY_ID.fullmatch(self.id):
@@ -40,7 +40,7 @@ class Key:
             raise KeyringError("an activation_date must name its time zone, for example Z")
         object.__setattr__(self, "cipher", AESGCM(self.secret))
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # the default would show the key
         return f"Key({self.label}, activation_date={self.activation_date.isoformat()})"
 
     def __reduce__(self) -> NoReturn:

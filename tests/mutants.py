@@ -85,7 +85,7 @@ def _is_text(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.Call):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-        return called in SPEAKS or called.endswith("Error")
+        return called in SPEAKS or called.endswith(("Error", "Unavailable"))
     return isinstance(node, ast.JoinedStr)
 
 

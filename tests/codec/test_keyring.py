@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from codec import Key, Keyring, KeyringError, KeyringUnavailable
+from codec.encryption import open_sealed, seal
+from codec.keyring import MAX_RING_BYTES, new_key, with_key, without_key
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SECRET = bytes(range(32))
@@ -81,7 +83,7 @@ def test_nothing_seals_before_a_key_is_active(dates: list[int]) -> None:
 WRONG: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "not a key ring"),
     "not JSON": (b"{keys", "not a key ring"),
-    "not UTF-8": (b'{"keys":[{"id":"\xff"}]}', "not a key ring"),
+    "not UTF-8": (b'{"keys":[{"id":"\xff"}]}', "not a key ring: the text cannot be read$"),
     "an array": (b"[]", "Expected `object`"),
     "no keys": (b"{}", "missing required field `keys`"),
     "keys as an object": (b'{"keys":{}}', "keys"),
@@ -97,7 +99,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "date that is none": (ring_text(entry(activation_date="soon")), "activation_date must look"),
     "two of one id": (ring_text(entry(), entry()), "two keys have the same id"),
     "too large": (b" " * 65_537, "at most 65536 bytes"),
-    "deep nesting": (b'{"keys":' + b"[" * 60_000, "not a key ring"),
+    "deep nesting": (b'{"keys":[{"more":' + b"[" * 60_000, "not a key ring"),
 }
 
 
@@ -148,3 +150,62 @@ def test_an_id_that_is_its_key_is_shown_as_a_fingerprint() -> None:
 def test_a_key_refuses_pickling() -> None:
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(Key("a", SECRET, NOW))
+
+
+def test_a_key_enciphers_with_its_own_bytes() -> None:
+    key, same = Key("a", SECRET, NOW), Key("b", SECRET, NOW)
+    other = Key("c", SECRET[::-1], NOW)
+    sealed = seal(key, b"plaintext", bytes(12))
+    assert open_sealed(same, sealed) == b"plaintext"
+    assert seal(other, b"plaintext", bytes(12)) != sealed
+
+
+def test_a_ring_may_fill_a_secret() -> None:
+    """A secret of Secrets Manager holds 65,536 bytes."""
+    text = ring_text(entry())
+    assert len(Keyring.from_json(text.ljust(MAX_RING_BYTES))) == 1
+    with pytest.raises(KeyringError, match="at most 65536 bytes, not 65537"):
+        Keyring.from_json(text.ljust(MAX_RING_BYTES + 1))
+
+
+def test_a_new_key_is_random_and_waits_until_every_reader_has_it() -> None:
+    """Readers live on their last good ring for 24 hours."""
+    key, other = new_key(NOW), new_key(NOW, wait=timedelta(0))
+    assert key.activation_date == NOW + timedelta(hours=25)
+    assert other.activation_date == NOW
+    assert key.secret != other.secret
+    assert key.id != other.id
+    assert key.id.startswith("2026-11-")
+
+
+def test_a_key_is_added_and_all_else_stays() -> None:
+    text = json.dumps({"note": "ours", "keys": [entry(comment="first")]}).encode()
+    added = Key("b", SECRET[::-1], NOW + timedelta(1))
+    longer = with_key(text, added)
+    assert list(Keyring.from_json(longer)) == [*Keyring.from_json(text), added]
+    document = json.loads(longer)
+    assert document["note"] == "ours"
+    assert document["keys"][0] == entry(comment="first")
+    assert document["keys"][1]["activation_date"] == "2026-11-24T00:00:00Z"
+
+
+def test_a_key_whose_id_is_taken_is_not_added() -> None:
+    with pytest.raises(KeyringError, match="two keys have the same id"):
+        with_key(ring_text(entry()), Key("2026-11-a1b2c3", SECRET[::-1], NOW))
+
+
+def test_no_ring_grows_beyond_what_a_secret_holds() -> None:
+    added, rest = Key("b", SECRET, NOW), {"keys": [], "note": ""}
+    room = MAX_RING_BYTES - len(with_key(json.dumps(rest).encode(), added))
+    full = json.dumps({**rest, "note": "x" * room}, separators=(",", ":")).encode()
+    assert len(with_key(full, added)) == MAX_RING_BYTES
+    with pytest.raises(KeyringError, match="with one key more it would have over 65536 bytes"):
+        with_key(full.replace(b"x", b"xx", 1), added)
+
+
+def test_a_key_is_taken_out_and_all_else_stays() -> None:
+    text = json.dumps({"note": "ours", "keys": [entry(), entry(id="b", comment="x")]}).encode()
+    shorter = json.loads(without_key(text, "2026-11-a1b2c3"))
+    assert shorter == {"note": "ours", "keys": [entry(id="b", comment="x")]}
+    with pytest.raises(KeyringError, match="no key of this id"):
+        without_key(text, "c")
