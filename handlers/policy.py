@@ -109,7 +109,8 @@ def _grant(place: str, grant: _Grant) -> Grant:
     unknown = set(grant.operations) - set(OPERATIONS)
     if unknown or not grant.operations:
         raise PolicyError(f"{place}: operations are out of {', '.join(OPERATIONS)}")
-    if not grant.identities or not grant.namespaces or "" in grant.namespaces:
+    empty = {"", _SUBJECT} & {*grant.identities, *grant.namespaces}
+    if empty or not grant.identities or not grant.namespaces:
         raise PolicyError(f"{place}: identities and namespaces must not be empty")
     return Grant(
         frozenset(i.removeprefix(_SUBJECT) for i in grant.identities if i.startswith(_SUBJECT)),

@@ -10,11 +10,14 @@ import pytest
 
 from handlers.auth import Identity
 from handlers.policy import (
+    MAX_BYTES,
     Denied,
+    PermissionsClaim,
     PolicyAuthorizer,
     PolicyError,
     PolicyUnavailable,
     decide,
+    main,
     parse,
 )
 from tests.codec.clock import FakeClock
@@ -23,8 +26,8 @@ from tests.rigs.processes import ROOT, clean_environment
 ANA = "ana@example.com"
 
 
-def who(email: str | None = ANA, subject: str = "auth0|123") -> Identity:
-    return Identity(subject, email, "issuer", "kid", "token", ())
+def who(email: str | None = ANA, subject: str = "auth0|123", *permissions: str) -> Identity:
+    return Identity(subject, email, "issuer", "kid", "token", permissions)
 
 
 def policy(*grants: dict[str, Any]) -> bytes:
@@ -121,6 +124,7 @@ WRONG: dict[str, bytes] = {
     "no identity": policy(grant(identities=[])),
     "no namespace": policy(grant(namespaces=[])),
     "an empty namespace": policy(grant(namespaces=[""])),
+    "a subject that is empty": policy(grant(identities=["sub:"])),
     "an identity without @": policy(grant(identities=["*"])),
     "an identity with two": policy(grant(identities=["a@b@c"])),
     "an identity with a blank": policy(grant(identities=["a @example.com"])),
@@ -134,6 +138,10 @@ WRONG: dict[str, bytes] = {
 def test_a_wrong_document_is_refused(name: str) -> None:
     with pytest.raises(PolicyError):
         parse(WRONG[name])
+
+
+def test_a_document_may_be_as_large_as_it_says() -> None:
+    assert parse(policy(grant()).ljust(MAX_BYTES))
 
 
 def test_a_wrong_document_closes_at_start_and_keeps_the_last_good_one(tmp_path: Path) -> None:
@@ -163,6 +171,56 @@ def test_a_change_is_in_force_within_a_minute(tmp_path: Path) -> None:
         authorizer.allow(who(), "orders", "decode")
 
 
+def test_the_last_good_document_serves_an_hour(tmp_path: Path) -> None:
+    """P1; who decides by it meanwhile is told so."""
+    file, clock = tmp_path / "policy.json", FakeClock()
+    file.write_bytes(policy(grant()))
+    authorizer = PolicyAuthorizer(file.read_bytes, clock)
+    authorizer.warm()
+    fresh = authorizer.is_stale
+    file.unlink()
+    clock.advance(3599)
+    assert authorizer.allow(who(), "orders", "decode") == "grants[0]"
+    assert (fresh, authorizer.is_stale) == (False, True)
+    clock.advance(1)
+    with pytest.raises(PolicyUnavailable):
+        authorizer.allow(who(), "orders", "decode")
+
+
+READS, WRITES = {"decode", "download"}, {"decode", "download", "encode"}
+
+
+@pytest.mark.parametrize(
+    ("permission", "operations"),
+    [
+        ("orders:read", READS),
+        ("orders:worker", READS),
+        ("orders:write", WRITES),
+        ("orders:admin", WRITES),
+        ("temporal-system:read", READS),
+        ("temporal-system:admin", WRITES),
+        ("orders:Read", set()),
+        ("orders:owner", set()),
+        ("Orders:read", set()),
+        ("other:admin", set()),
+        ("orders", set()),
+        (":read", set()),
+        ("", set()),
+    ],
+)
+def test_roles_of_a_token(permission: str, operations: set[str]) -> None:
+    """`namespace:role` as Temporal's own authorizer reads it."""
+    claim = PermissionsClaim()
+    for operation in WRITES:
+        if operation in operations:
+            rule = claim.allow(who(None, "s", permission), "orders", operation)
+            assert rule == f"permissions {permission.rpartition(':')[2]}"
+        else:
+            with pytest.raises(Denied):
+                claim.allow(who(None, "s", permission), "orders", operation)
+    assert claim.is_stale is False
+
+
 def check(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "handlers.policy", "check", str(file), *arguments],
@@ -180,11 +238,13 @@ def test_a_policy_can_be_tried_before_it_is_deployed(tmp_path: Path) -> None:
     asked = ("--namespace", "orders-eu.a1b2c", "--operation", "decode")
     allowed = check(file, "--identity", "Ana@example.com", *asked)
     assert (allowed.returncode, allowed.stdout) == (0, "allowed by grants[0]\n")
+    assert main(["check", str(file), "--identity", "Ana@example.com", *asked]) == 0
     by_subject = check(file, "--identity", "sub:auth0|123", *asked)
     assert by_subject.stdout == "allowed by grants[1]\n"
     denied = check(file, "--identity", "ana@example.org", *asked)
     assert (denied.returncode, denied.stdout) == (1, "denied: no grant covers it\n")
     file.write_bytes(b"{}")
+    assert main(["check", str(file), "--identity", ANA, *asked]) == 2
     broken = check(file, "--identity", ANA, *asked)
     assert broken.returncode == 2
     assert "grants" in broken.stderr
