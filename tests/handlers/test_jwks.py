@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from handlers.https import FetchError, HttpsDocument
-from handlers.jwks import Jwks, JwksError, JwksUnavailable, UnknownKid, parse
+from handlers.jwks import MAX_KEYS, Jwks, JwksError, JwksUnavailable, UnknownKid, parse
 from tests.codec.clock import FakeClock
-from tests.rigs.issuer import Issuer, issuer, jwk, rsa_key
+from tests.rigs.issuer import Issuer, b64url, issuer, jwk, rsa_key
 
 
 def document(*keys: Any) -> bytes:
@@ -100,7 +100,10 @@ BAD_SETS = {
     "33 keys": document(*(jwk(rsa_key(), str(n)) for n in range(33))),
     "one kid, two keys": document(jwk(rsa_key(1)), jwk(rsa_key(2))),
     "a private key": document(jwk(rsa_key(), d="AA")),
-    "a prime": document(jwk(rsa_key(), "a"), jwk(rsa_key(), "b", p="AA")),
+    **{
+        f"its {member}": document(jwk(rsa_key(), "a"), jwk(rsa_key(), "b", **{member: "AA"}))
+        for member in ("p", "q", "dp", "dq", "qi", "oth")
+    },
     "keys twice": b'{"keys":[],' + document(jwk(rsa_key()))[1:],
     "deep": b'{"keys":' + b"[" * 2000 + b"]" * 2000 + b"}",
     "a BOM": b"\xef\xbb\xbf" + document(jwk(rsa_key())),
@@ -112,6 +115,20 @@ BAD_SETS = {
 def test_refuses_a_bad_set(name: str) -> None:
     with pytest.raises(JwksError):
         parse(BAD_SETS[name])
+
+
+def test_as_many_keys_as_it_says() -> None:
+    assert len(parse(document(*(jwk(rsa_key(), str(n)) for n in range(MAX_KEYS))))) == MAX_KEYS
+
+
+@pytest.mark.parametrize(
+    ("bits", "taken"), [(2047, False), (2048, True), (4096, True), (4097, False)]
+)
+def test_sizes_of_keys(bits: int, taken: bool) -> None:
+    """J2: 2,048 to 4,096 bits."""
+    modulus = (1 << bits - 1) + (1 << 700) + 1
+    entry = jwk(rsa_key(), "sized", n=b64url(modulus.to_bytes(513).lstrip(b"\0")))
+    assert ("sized" in parse(document(entry, jwk(rsa_key())))) is taken
 
 
 FAULTS = [
@@ -126,9 +143,11 @@ def test_a_fault_leaves_the_known_keys(
 ) -> None:
     """J1, J3, J6: warm, people go on; an unknown kid is 503; one fetch in 30 s; no redirect."""
     assert known(jwks)
+    fresh = jwks.is_stale
     server.fault = fault
     clock.advance(300)
     assert known(jwks)
+    assert (fresh, jwks.is_stale) == (False, True)
     assert server.fetches == 2
     for _ in range(10):
         assert known(jwks)
