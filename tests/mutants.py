@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/auth.py": [f"{HANDLERS}{name}.py" for name in ("auth", "warm")],
+    "handlers/auth.py": [f"{HANDLERS}{name}.py" for name in ("verifier", "auth", "warm")],
     "handlers/jws.py": [f"{HANDLERS}{name}.py" for name in ("jws", "wycheproof", "auth")],
     "handlers/jwks.py": [f"{HANDLERS}{name}.py" for name in ("wycheproof", "warm", "jwks")],
     "handlers/policy.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
