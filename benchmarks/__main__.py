@@ -3,14 +3,11 @@
 ``--write`` writes them, ``--long`` takes three times as many turns.
 """
 
-import platform
-import re
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
-from pathlib import Path
 
 from benchmarks import in_process, jwks_faults, over_http, page, tables
+from benchmarks.machine import libraries, processor
 from benchmarks.servers import go_version
 from benchmarks.unknown_ids import Flood, flood
 
@@ -19,10 +16,7 @@ LIBRARIES = ("aiohttp", "cryptography", "msgspec", "protobuf", "pybase64", "uvic
 
 def machine() -> str:
     """What it was measured on."""
-    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    name = processor[1] if processor else platform.processor()
-    libraries = ", ".join(f"{each} {version(each)}" for each in LIBRARIES)
-    return f"{name}, Python {platform.python_version()}; {libraries}; {go_version()}."
+    return f"{processor()}, {libraries(LIBRARIES)}; {go_version()}."
 
 
 def told(result: Flood) -> str:

@@ -10,7 +10,11 @@ _END = b"\r\n\r\n"
 class Connection:
     """One kept connection to a server on loopback."""
 
-    def __init__(self, port: int, path: str, body: bytes, headers: Iterable[str] = ()) -> None:
+    def __init__(
+        self, port: int, path: str, body: bytes, headers: Iterable[str] = (), status: int = 200
+    ) -> None:
+        """Connect; each answer must have this status."""
+        self._status = b"HTTP/1.1 %d " % status
         head = [
             f"POST /{path} HTTP/1.1",
             f"Host: 127.0.0.1:{port}",
@@ -24,13 +28,13 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self) -> bytes:
-        """The answer, head and all; raises RuntimeError where it is no 200."""
+        """The answer, head and all; raises RuntimeError where its status is another."""
         self._socket.sendall(self._request)
         answer = self._socket.recv(1 << 20)
         while _END not in answer:
             answer += self._more()
         head, _, body = answer.partition(_END)
-        if not head.startswith(b"HTTP/1.1 200 "):
+        if not head.startswith(self._status):
             raise RuntimeError(f"a server answered {head.decode()}")
         _, found, length = head.lower().partition(b"content-length: ")
         parts, have = [body], len(body)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import resident
 from tests.rigs.interop import built
 from tests.rigs.issuer import Issuer, token
 from tests.rigs.processes import clean_environment, free_port, listens, running
@@ -48,8 +49,7 @@ class Server:
 
     def peak(self) -> float:
         """The most MiB of memory that were ever resident."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+        return resident.peak(self.pid) / 1024
 
 
 def cores() -> tuple[int, int]:

@@ -1,0 +1,99 @@
+"""`make bench-memory`: what one large request takes at its peak, and what 100,000 leave behind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+
+from benchmarks import page, servers, soak
+from benchmarks.cases import CASES, Case
+from benchmarks.load import Connection
+from benchmarks.resident import forget_peak, peak, resident, session
+from tests.rigs.lambda_events import Request, http_api
+from tests.rigs.lambda_runtime import lambda_function
+
+AT_MOST = 8.0
+"""Times its size, which is aimed at."""
+_REQUESTS = {
+    "decode": (Case("1,000 payloads", 1000, 3220, 1), Case("one payload", 1, 3_350_000, 1)),
+    "encode": (Case("1,000 payloads", 1000, 3320, 1), Case("one payload", 1, 3_370_000, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A process that serves, freshly started."""
+
+    pid: int
+    ask: Callable[[str, bytes], None]
+
+
+@contextmanager
+def local_server() -> Iterator[Home]:
+    """As `make run` starts it."""
+    with servers.ours() as server:
+
+        def ask(operation: str, body: bytes) -> None:
+            with closing(Connection(server.port, operation, body)) as connection:
+                connection.ask()
+
+        yield Home(server.pid, ask)
+
+
+@contextmanager
+def on_lambda() -> Iterator[Home]:
+    """The built function under Lambda's runtime: the event's and the answer's JSON are in it."""
+    with lambda_function("EncodeFunction", "handlers.encode.handler", {}) as function:
+
+        def ask(operation: str, body: bytes) -> None:
+            headers = {"content-type": "application/json"}
+            answer = function.invoke(http_api(Request("POST", f"/{operation}", headers, body)))
+            if answer.get("statusCode") != 200:
+                raise RuntimeError(f"the function failed: {function.log()}")
+
+        ask("encode", CASES[0].plain())
+        yield Home(session(function.running.process.pid)[-1], ask)
+
+
+HOMES: dict[str, Callable[[], AbstractContextManager[Home]]] = {
+    "the local server": local_server,
+    "under Lambda's runtime": on_lambda,
+}
+
+
+def times_its_size(start: Callable[[], AbstractContextManager[Home]], operation: str, case: Case) -> float:
+    """How much a fresh process grows for one large request, in sizes of the request."""
+    small, large = (
+        each.sealed() if operation == "decode" else each.plain() for each in (CASES[0], case)
+    )
+    with start() as home:
+        for _ in range(20):
+            home.ask(operation, small)
+        forget_peak(home.pid)
+        before = resident(home.pid)
+        home.ask(operation, large)
+        return (peak(home.pid) - before) * 1024 / len(large)
+
+
+def table() -> str:
+    """A row for each kind of request, with what was aimed at."""
+    lines = [
+        f"| a request of 4.5 MB, times its size | {' | '.join(HOMES)} |",
+        "|---|---|---|",
+    ]
+    for operation, cases in _REQUESTS.items():
+        for case in cases:
+            found = [times_its_size(start, operation, case) for start in HOMES.values()]
+            cells = (f"{each:.1f} {'✓' if each <= AT_MOST else '✗'}" for each in found)
+            lines.append(f"| {operation}, {case.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and show."""
+    found = soak.measure()
+    texts = {"peaks": table(), "soak": soak.told(found)}
+    page.show(texts, {"soak": soak.plot_of(found)})
+
+
+if __name__ == "__main__":
+    main()
