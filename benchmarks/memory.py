@@ -60,7 +60,9 @@ HOMES: dict[str, Callable[[], AbstractContextManager[Home]]] = {
 }
 
 
-def times_its_size(start: Callable[[], AbstractContextManager[Home]], operation: str, case: Case) -> float:
+def times_its_size(
+    start: Callable[[], AbstractContextManager[Home]], operation: str, case: Case
+) -> float:
     """How much a fresh process grows for one large request, in sizes of the request."""
     small, large = (
         each.sealed() if operation == "decode" else each.plain() for each in (CASES[0], case)

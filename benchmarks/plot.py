@@ -42,7 +42,9 @@ def linear_axis(title: str, most: float) -> Axis:
 def logarithmic_axis(title: str, values: Sequence[float]) -> Axis:
     """Powers of ten around these."""
     exponents = [log10(value) for value in values]
-    return Axis(title, [10.0**e for e in range(_floor(min(exponents)), -_floor(-max(exponents)) + 1)], True)
+    return Axis(
+        title, [10.0**e for e in range(_floor(min(exponents)), -_floor(-max(exponents)) + 1)], True
+    )
 
 
 def _floor(value: float) -> int:
@@ -51,7 +53,7 @@ def _floor(value: float) -> int:
 
 def svg(title: str, across: Axis, up: Axis, lines: Mapping[str, Points]) -> str:
     """The plot, in grey on nothing, so that it can be read on light and dark pages."""
-    parts = [_text(LEFT, 18, title, "start", bold=True)]
+    parts = [_text(LEFT, 18, title, "start")]
     parts += [_grid_across(across, mark) for mark in across.marks]
     parts += [_grid_up(up, mark) for mark in up.marks]
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, across.title))
@@ -84,12 +86,9 @@ def _rule(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line {ends} stroke="{_GREY}" stroke-opacity="0.35"/>'
 
 
-def _text(
-    x: float, y: float, text: str, anchor: str = "middle", fill: str = _GREY, *, bold: bool = False
-) -> str:
-    weight = ' font-weight="bold"' if bold else ""
+def _text(x: float, y: float, text: str, anchor: str = "middle", fill: str = _GREY) -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text {place} fill="{fill}"{weight}>{escape(text)}</text>'
+    return f'<text {place} fill="{fill}">{escape(text)}</text>'
 
 
 def _x(axis: Axis, value: float) -> float:

@@ -7,7 +7,7 @@ import sys
 
 from aiohttp import web
 
-from benchmarks.contestants import Samples
+from benchmarks.samples import Samples
 
 
 def build() -> web.Application:

@@ -9,16 +9,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
 
 from benchmarks import plot, servers
 from benchmarks.cases import CASES
-from benchmarks.invocation import Context, surrounded
+from benchmarks.invocation import Handle, invoked, stacks, surroundings
 from benchmarks.load import Connection
 from benchmarks.resident import resident
 from tests.rigs.issuer import issuer, token
@@ -102,34 +103,25 @@ def as_function(requests: int) -> list[int]:
 
 
 def _work(requests: int) -> None:
-    asked = kinds()
-    out = sys.stdout
-    with open(os.devnull, "w") as nobody, redirect_stdout(nobody):  # noqa: PTH123 — a device
-        with surrounded() as invoke:
-            asks = list(_asks(asked, invoke))
-            found = soak(asks, os.getpid(), order(asked, requests))
+    asked, out = kinds(), sys.stdout
+    with surroundings():
+        handle = stacks()[-1]
+        asks = [partial(_invoke, handle, kind, _event(kind)) for kind in asked]
+        found = soak(asks, os.getpid(), order(asked, requests))
     print(*found, file=out)
 
 
-def _asks(asked: Sequence[Kind], invoke: Callable[[str], str]) -> Iterator[Callable[[], object]]:
-    for kind in asked:
-        yield _Ask(kind, invoke)
+def _event(kind: Kind) -> str:
+    headers = {"content-type": "application/json", "x-namespace": "default"}
+    if kind.token:
+        headers["authorization"] = f"Bearer {kind.token}"
+    return json.dumps(http_api(Request("POST", f"/{kind.operation}", headers, kind.body)))
 
 
-class _Ask:
-    def __init__(self, kind: Kind, invoke: Callable[[str], str]) -> None:
-        headers = {"content-type": "application/json", "x-namespace": "default"}
-        if kind.token:
-            headers["authorization"] = f"Bearer {kind.token}"
-        request = Request("POST", f"/{kind.operation}", headers, kind.body)
-        self._event = json.dumps(http_api(request))
-        self._status = f'"statusCode": {kind.status}'
-        self._invoke = invoke
-
-    def __call__(self) -> None:
-        answer = self._invoke(self._event)
-        if self._status not in answer[:100]:
-            raise RuntimeError(f"the function answered {answer[:200]}")
+def _invoke(handle: Handle, kind: Kind, event: str) -> None:
+    answer = invoked(handle, event)
+    if f'"statusCode": {kind.status}' not in answer[:100]:
+        raise RuntimeError(f"the function answered {answer[:200]}")
 
 
 HOMES: dict[str, Callable[[int], list[int]]] = {
