@@ -1,18 +1,25 @@
 """`make bench-memory`: what one large request takes at its peak, and what 100,000 leave behind."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import page, servers, soak
 from benchmarks.cases import CASES, Case
 from benchmarks.load import Connection
 from benchmarks.resident import forget_peak, peak, resident, session
 from tests.rigs.lambda_events import Request, http_api
-from tests.rigs.lambda_runtime import lambda_function
+from tests.rigs.lambda_runtime import Function, function_in, lambda_function
 
 AT_MOST = 8.0
 """Times its size, which is aimed at."""
+_ECHO = """bytes(31 << 20)  # as ours does, to the same end
+
+def handler(event, context):
+    return {"statusCode": 200, "headers": {}, "body": event["body"]}
+"""
 _REQUESTS = {
     "decode": (Case("1,000 payloads", 1000, 3220, 1), Case("one payload", 1, 3_350_000, 1)),
     "encode": (Case("1,000 payloads", 1000, 3320, 1), Case("one payload", 1, 3_370_000, 1)),
@@ -42,21 +49,34 @@ def local_server() -> Iterator[Home]:
 @contextmanager
 def on_lambda() -> Iterator[Home]:
     """The built function under Lambda's runtime: the event's and the answer's JSON are in it."""
-    with lambda_function("EncodeFunction", "handlers.encode.handler", {}) as function:
+    with lambda_function("DecodeFunction", "handlers.decode.handler", {}) as function:
+        yield _home(function)
 
-        def ask(operation: str, body: bytes) -> None:
-            headers = {"content-type": "application/json"}
-            answer = function.invoke(http_api(Request("POST", f"/{operation}", headers, body)))
-            if answer.get("statusCode") != 200:
-                raise RuntimeError(f"the function failed: {function.log()}")
 
-        ask("encode", CASES[0].plain())
-        yield Home(session(function.running.process.pid)[-1], ask)
+@contextmanager
+def echo() -> Iterator[Home]:
+    """Lambda's runtime around a function that gives the body back: the least there is."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "echo.py").write_text(_ECHO)
+        with function_in(Path(folder), "echo.handler", {}) as function:
+            yield _home(function)
+
+
+def _home(function: Function) -> Home:
+    def ask(operation: str, body: bytes) -> None:
+        headers = {"content-type": "application/json"}
+        answer = function.invoke(http_api(Request("POST", f"/{operation}", headers, body)))
+        if answer.get("statusCode") != 200:
+            raise RuntimeError(f"the function failed: {function.log()}")
+
+    ask("decode", CASES[0].sealed())  # which starts it
+    return Home(session(function.running.process.pid)[-1], ask)
 
 
 HOMES: dict[str, Callable[[], AbstractContextManager[Home]]] = {
     "the local server": local_server,
     "under Lambda's runtime": on_lambda,
+    "that runtime alone": echo,
 }
 
 
@@ -80,7 +100,7 @@ def table() -> str:
     """A row for each kind of request, with what was aimed at."""
     lines = [
         f"| a request of 4.5 MB, times its size | {' | '.join(HOMES)} |",
-        "|---|---|---|",
+        "|---" * (len(HOMES) + 1) + "|",
     ]
     for operation, cases in _REQUESTS.items():
         for case in cases:

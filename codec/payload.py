@@ -153,8 +153,8 @@ def recognise(serialized: bytes) -> tuple[Known, int] | None:
     left = len(serialized) - at
     if left == 0:
         return known, at
-    # Data must be the only other field, and reach to the very end. Its length has a byte, two
-    # or three; anything larger, and the empty one that is written all the same, is not for here.
+    # Data must be the only other field, and reach to the very end. Its length has one byte to
+    # four; anything larger, and the empty one that is written all the same, is not for here.
     if left < 3 or serialized[at] != _DATA[0]:
         return None
     length, low = serialized[at + 1], serialized[at + 2]
@@ -162,4 +162,6 @@ def recognise(serialized: bytes) -> tuple[Known, int] | None:
         return (known, at + 2) if length + 2 == left else None
     if low < 0x80:
         return (known, at + 3) if (length & 0x7F | low << 7) + 3 == left else None
-    return (known, at + 4) if _varint(left - 4) == serialized[at + 1 : at + 4] else None
+    size = 3 if serialized[at + 3 : at + 4] < b"\x80" else 4
+    starts = at + 1 + size
+    return (known, starts) if _varint(left - 1 - size) == serialized[at + 1 : starts] else None

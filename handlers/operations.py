@@ -56,10 +56,13 @@ def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
     keys = source.keys(job.namespace)
     key = keys.sealing()
     _note(job, keys, {key.label: len(job.payloads)})
-    serialized = [payload.serialize() for payload in job.payloads]
-    sealed = pipeline.encode(serialized, key, compress=settings.compress)
     render = wire.sealed_renderer(key)
-    return _answer([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)], {})
+    sealed = pipeline.encode(
+        [payload.serialize() for payload in job.payloads], key, compress=settings.compress
+    )
+    rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
+    del sealed  # of a large request, what is done with must go before the answer is made
+    return _answer(rendered, {})
 
 
 def pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:

@@ -73,6 +73,16 @@ def test_recognises_common_payloads(known: Known, data: bytes) -> None:
     assert serialized[found[1] :] == data
 
 
+@pytest.mark.parametrize("bits", [7, 14, 21])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_recognises_common_payloads_where_their_length_grows(bits: int, more: int) -> None:
+    """A length of one byte to four is read: the largest payloads take the short cut, too."""
+    data = bytes((1 << bits) + more)
+    found = recognise(serialize(KNOWN[0].metadata, data))
+    assert found is not None
+    assert found[1] == KNOWN[0].size + 1 + (bits // 7 + (more >= 0))
+
+
 @given(st.sampled_from(KNOWN), st.binary(max_size=40))
 def test_what_is_recognised_is_a_payload(known: Known, rest: bytes) -> None:
     """The short cut and the complete parser agree on everything that both take."""
