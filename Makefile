@@ -42,7 +42,7 @@ GO_READY := $(INTEROP)/go/.ready
 TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
 JAVA_READY := $(INTEROP)/java/.ready
 
-.PHONY: help run test check bench bench-cold fuzz mutants seals build deploy local digest sam \
+.PHONY: help run test check bench bench-cold bench-burst bench-memory bench-instructions fuzz mutants seals build deploy local digest sam \
 	template-lint lambda-runtime lambda-image temporal ui-server demo interop-go interop-typescript \
 	interop-java
 
@@ -69,6 +69,15 @@ bench: $(SYNCED) ## measure, and write docs/performance.md
 
 bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
 	$(RUN) python -m benchmarks.cold_start --write
+
+bench-burst: $(SYNCED) ## measure what a page of the Web UI asks, and write docs/performance.md
+	$(RUN) python -m benchmarks.burst --write
+
+bench-memory: $(SYNCED) ## measure peaks and a soak, and write docs/performance.md
+	$(RUN) python -m benchmarks.memory --write
+
+bench-instructions: $(SYNCED) ## count a decode's instructions, and write docs/performance.md
+	$(RUN) python -m benchmarks.instructions --write
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py

@@ -170,7 +170,3 @@ def table(turns: int = TURNS) -> str:
         lines.append(f"| {name} | {what} | {' | '.join(cells)} |")
     sums = " | ".join(f"**{sum(column):,.0f}** |" for column in columns)
     return "\n".join([*lines, f"| **together** | | {sums} |"])
-
-
-if __name__ == "__main__":
-    print(table())

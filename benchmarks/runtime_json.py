@@ -71,7 +71,3 @@ def table(turns: int = TURNS) -> str:
             cells.append(f"{min(took for took, _ in runs):,.0f} ({runs[0][1]:,})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table())
