@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import page
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.machine import libraries, processor
 
@@ -70,24 +71,24 @@ def counter() -> Counter:
     raise SystemExit(_REMEDY)
 
 
-def one(count: Counter, name: str, case: Case, body: Path, decodes: int) -> float:
-    """Instructions of one decode."""
-    command = [sys.executable, "-m", __spec__.name, name, str(body)]
-    body.write_bytes(case.sealed())
+def one(count: Counter, name: str, body: Path, decodes: int) -> float:
+    """Instructions of one decode of this body."""
+    command = [sys.executable, "-m", "benchmarks.instructions", name, str(body)]
     once, twice = (count([*command, str(times)]) for times in (decodes, 2 * decodes))
     return (twice - once) / decodes
 
 
-def measure(count: Counter, decodes: Mapping[str, int] = DECODES) -> dict[tuple[str, str], float]:
-    """Instructions by contestant and case."""
-    with tempfile.TemporaryDirectory() as folder:
-        body = Path(folder) / "body"
-        return {
-            (name, case.name): one(count, name, case, body, decodes[case.name])
-            for name in NAMES
-            for case in CASES
-            if case.name in decodes
-        }
+def measure(count: Counter) -> dict[tuple[str, str], float]:
+    """Instructions by contestant and case; what is counted is not disturbed by neighbours."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = {}
+        for case in CASES:
+            body = Path(folder) / case.name
+            body.write_bytes(case.sealed())
+            for name in NAMES:
+                counted = pool.submit(one, count, name, body, DECODES[case.name])
+                found[name, case.name] = counted
+        return {which: counted.result() for which, counted in found.items()}
 
 
 def table(found: Mapping[tuple[str, str], float], count: Counter) -> str:

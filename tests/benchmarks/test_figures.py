@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import burst, growth, instructions, soak
 from benchmarks.burst import Burst
-from benchmarks.cases import CASES
 from benchmarks.cold_contestants import COMPILED
 from tests.rigs.parts import lack
 
@@ -43,7 +42,7 @@ def test_starting_cancels_out_of_a_count(tmp_path: Path) -> None:
     def count(command: list[str]) -> int:
         return 1_000_000 + 300 * int(command[-1])
 
-    assert instructions.one(count, "ours", CASES[0], tmp_path / "body", 50) == 300
+    assert instructions.one(count, "ours", tmp_path, 50) == 300
 
 
 def test_who_cannot_count_is_told_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
