@@ -4,6 +4,7 @@
     ├── PayloadError          one payload can never be opened; the others are not concerned
     ├── NotEncrypted          a payload came in plaintext where none may
     ├── WireError             a request's JSON is refused as a whole
+    │   └── TooManyPayloads   it has more payloads than its reader takes
     ├── KeyringError          the text of a key ring is wrong
     ├── KeyringNotFound       there is no key ring here
     ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
@@ -47,6 +48,10 @@ class NotEncrypted(CodecError):
 
 class WireError(CodecError):
     """A request's JSON is refused; the message names the payload and the field."""
+
+
+class TooManyPayloads(WireError):
+    """A request has more payloads than its reader takes."""
 
 
 class KeyringError(CodecError):

@@ -4,22 +4,23 @@ Each refusal names the payload and the field, and never shows what was sent.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from pybase64 import b64decode
 
-from codec.errors import WireError
+from codec.errors import TooManyPayloads, WireError
 from codec.payload import Received
 
 _INT64 = range(-(2**63), 2**63)
+_MAX_SIZES = 1000  # a payload has one or two, and a body has room for a million and a half
 
 
 class _Members(list[tuple[str, Any]]):
     """A JSON object with its members as they stand there, duplicates too."""
 
 
-def read(body: bytes) -> list[Received]:
+def read(body: bytes, most: float) -> list[Received]:
     """The payloads of a request; raises WireError, which names the payload and the field."""
     document = _document(body)
     payloads = _members(document, "The request", {"payloads": "payloads"}).get("payloads")
@@ -27,7 +28,14 @@ def read(body: bytes) -> list[Received]:
         return []
     if type(payloads) is not list:
         raise WireError("payloads must be an array.")
+    check_number(payloads, most)
     return [_received(f"payloads[{index}]", value) for index, value in enumerate(payloads)]
+
+
+def check_number(payloads: Sized, most: float) -> None:
+    """Raise TooManyPayloads where there are more than `most`."""
+    if len(payloads) > most:
+        raise TooManyPayloads(f"A request has at most {most} payloads.")
 
 
 def _document(body: bytes) -> object:
@@ -118,6 +126,8 @@ _STANDARD = str.maketrans("-_", "+/")
 def _sizes(value: object, place: str) -> tuple[int, ...]:
     if type(value) is not list:
         raise WireError(f"{place} must be an array.")
+    if len(value) > _MAX_SIZES:
+        raise WireError(f"{place} has more than {_MAX_SIZES} entries.")
     return tuple(_size(each, f"{place}[{index}]") for index, each in enumerate(value))
 
 

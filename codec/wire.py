@@ -20,10 +20,13 @@ MAX_PAYLOADS = 1000
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 
-def read(body: bytes) -> list[Received]:
-    """Read a request's body; raises WireError, whose message names the payload and the field."""
-    received = _read_quickly(body)
-    return strict.read(body) if received is None else received
+def read(body: bytes, most: float = math.inf) -> list[Received]:
+    """Read a request's body; raises WireError, whose message names the payload and the field.
+
+    More than `most` payloads are TooManyPayloads, told before any of them is looked at.
+    """
+    received = _read_quickly(body, most)
+    return strict.read(body, most) if received is None else received
 
 
 # --- the quick way ---------------------------------------------------------------------------
@@ -47,13 +50,14 @@ _AROUND_ALL = len('{"payloads":[]}') - len(",")
 _AROUND_EACH = len('{"metadata":,"data":""},')
 
 
-def _read_quickly(body: bytes) -> list[Received] | None:
+def _read_quickly(body: bytes, most: float) -> list[Received] | None:
     received = []
     # Payloads of one request have the same few metadata: each text is read once.
     known: dict[bytes, dict[str, bytes]] = {}
     size: float = _AROUND_ALL
     try:
         payloads = _DECODER.decode(body).payloads
+        strict.check_number(payloads, most)
         for payload in payloads:
             text, data = bytes(payload.metadata), payload.data
             metadata = known.get(text)

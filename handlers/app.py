@@ -20,6 +20,7 @@ from codec.errors import (
     KeyringNotFound,
     KeyringUnavailable,
     PayloadError,
+    TooManyPayloads,
     WireError,
 )
 from codec.sources import KeySource, check_namespace
@@ -37,6 +38,7 @@ MAX_BODY_BYTES = 4_500_000
 BODY_SECONDS = 10  # below what the whole request has
 
 _REASONS: dict[type[CodecError], str] = {
+    TooManyPayloads: "payloads",
     WireError: "body",
     InvalidNamespace: "namespace",
     KeyringNotFound: "keyring",
@@ -155,7 +157,7 @@ async def _body(call: Call) -> bytes:
 
 def _refusal(error: CodecError) -> Refusal:
     reason = next(code for kind, code in _REASONS.items() if isinstance(error, kind))
-    return Refusal(reason, str(error) if reason == "body" else None)
+    return Refusal(reason, str(error) if isinstance(error, WireError) else None)
 
 
 def keep_large_buffers() -> None:

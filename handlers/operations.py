@@ -26,11 +26,8 @@ class Job(NamedTuple):
 
 
 def read_payloads(body: bytes) -> Sequence[Received]:
-    """The payloads of a request; raises WireError, or Refusal where there are too many."""
-    payloads = wire.read(body)
-    if len(payloads) > wire.MAX_PAYLOADS:
-        raise Refusal("payloads", f"A request has at most {wire.MAX_PAYLOADS} payloads.")
-    return payloads
+    """The payloads of a request; raises WireError."""
+    return wire.read(body, wire.MAX_PAYLOADS)
 
 
 def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:

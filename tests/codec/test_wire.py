@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import random
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload, Payloads
 
 from codec import WireError, strict, wire
+from codec.errors import TooManyPayloads
 from codec.payload import Received, parse
 from codec.pipeline import Opened
 from codec.wire import read, render_received, write
@@ -309,6 +311,24 @@ def outcome(text: bytes, reader: Any) -> Any:
         return str(error)
 
 
+@pytest.mark.parametrize("space", ["", " "])
+def test_too_many_payloads_are_refused_before_any_is_looked_at(space: str) -> None:
+    """Either way of reading counts first: what is wrong with one of them is not even found."""
+    body = ("{" + space + '"payloads":[{},{},{"data":"!"}]}').encode()
+    with pytest.raises(TooManyPayloads, match="at most 2"):
+        wire.read(body, 2)
+    with pytest.raises(WireError, match="payloads\\[2\\]"):
+        wire.read(body, 3)
+
+
+def test_a_payload_has_a_thousand_sizes_at_most() -> None:
+    """A body of nothing else would take seconds to read."""
+    body = '{"payloads":[{"externalPayloads":[%s]}]}'
+    assert len(wire.read((body % ",".join(["{}"] * 1000)).encode())[0].sizes) == 1000
+    with pytest.raises(WireError, match="more than 1000"):
+        wire.read((body % ",".join(["{}"] * 1001)).encode())
+
+
 def test_both_ways_agree_on_everything() -> None:
     """Whatever the quick way takes, the complete way reads alike; it refuses nothing alone."""
     dice = random.Random(20_261_123)
@@ -316,8 +336,8 @@ def test_both_ways_agree_on_everything() -> None:
     quick = 0
     for _ in range(20_000):
         text = mutated(dice.choice(texts), dice)
-        found = wire._read_quickly(text)
+        found = wire._read_quickly(text, math.inf)
         if found is not None:
             quick += 1
-            assert outcome(text, strict.read) == found, text
+            assert outcome(text, lambda body: strict.read(body, math.inf)) == found, text
     assert quick > 500, "too few of the mutations were well-formed to prove anything"
