@@ -80,7 +80,8 @@ def _all_servers() -> Iterator[list[Server]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         published = stack.enter_context(issuer(folder))
-        contexts = [servers.ours(), servers.samples(), servers.ours_guarded(published, folder)]
+        guarded = servers.ours_guarded(published, folder)
+        contexts = [servers.ours(), servers.samples(), guarded, servers.nothing()]
         if servers.has_go():
             contexts.append(servers.go())
         yield [stack.enter_context(each) for each in contexts]

@@ -85,6 +85,13 @@ def samples() -> Iterator[Server]:
 
 
 @contextmanager
+def nothing() -> Iterator[Server]:
+    """Uvicorn around an answer that is ready."""
+    with _started("nothing", [sys.executable, "-m", "benchmarks.nothing_server", "{port}"]) as each:
+        yield each
+
+
+@contextmanager
 def go() -> Iterator[Server]:
     """The Go SDK's remote codec handler."""
     command = [str(built("go") / "codec-server"), "serve", "127.0.0.1:{port}"]

@@ -9,7 +9,7 @@ from benchmarks.over_http import CONCURRENCIES, Comparison
 
 OPERATIONS = ("decode", "encode")
 CONTESTANTS = ("samples", "bare", "ours")
-SERVERS = ("Go", "samples", "ours", "ours, token and audit")
+SERVERS = ("Go", "samples", "nothing", "ours", "ours, token and audit")
 TIMES_FASTER = {"a": 3.0, "b": 3.0, "c": 7.0, "d": 8.0, "e": 2.0}
 """How many times less CPU than Go in process is aimed at."""
 SHARE_OF_GO = {"a": 1.3, "b": 0.5, "c": 0.5, "d": 0.5, "e": 0.5}
