@@ -73,7 +73,8 @@ def _line(across: Axis, up: Axis, points: Points, colour: str) -> str:
 
 def _grid_across(axis: Axis, mark: float) -> str:
     x = _x(axis, mark)
-    return _rule(x, TOP, x, HEIGHT - BOTTOM) + _text(x, HEIGHT - BOTTOM + 16, f"{mark:,g}")
+    anchor = "end" if mark == axis.marks[-1] else "middle"  # or its text would be cut off
+    return _rule(x, TOP, x, HEIGHT - BOTTOM) + _text(x, HEIGHT - BOTTOM + 16, f"{mark:,g}", anchor)
 
 
 def _grid_up(axis: Axis, mark: float) -> str:
