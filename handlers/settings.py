@@ -29,6 +29,9 @@ NAMES = frozenset(
         "CODEC_OPERATIONS",
         "CODEC_ORIGINS",
         "CODEC_POLICY",
+        "CODEC_STORAGE_BUCKETS",
+        "CODEC_STORAGE_DRIVERS",
+        "CODEC_STORAGE_SHARED",
         "CODEC_STRICT",
     }
 )
@@ -38,6 +41,10 @@ _ORIGIN = re.compile(
 )
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
 _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
+# A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
+_BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and commas
+DRIVER = "aws.s3driver"  # as the SDKs call theirs unless told otherwise
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 Environ = Mapping[str, str]
@@ -69,15 +76,27 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Which references to payloads in S3 are followed."""
+
+    buckets: frozenset[str]
+    drivers: frozenset[str]
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """What the decode and encode functions, and the local server, need."""
 
     cors: Cors
     keyring: str
     operations: tuple[str, ...]
+    """What is served: CODEC_OPERATIONS, and `download` where there is a storage to decode from."""
     default_namespace: str | None
     strict: bool
     compress: bool
+    storage: StorageSettings | None
+    """Which references to payloads in S3 are followed; None follows none."""
     access: Access | None
     """Who may call; None lets everybody, and is refused on Lambda."""
     service: str
@@ -105,14 +124,16 @@ def preflight_settings(environ: Environ) -> PreflightSettings:
 def server_settings(environ: Environ) -> ServerSettings:
     """Settings of a function that decodes or encodes; raises SettingsError."""
     _refuse_unknown(environ)
+    storage = _storage(environ)
     with_tokens = _choice(environ, "CODEC_AUTH", ("none", "jwt")) == "jwt"
     settings = ServerSettings(
         cors=_cors(environ),
         keyring=environ.get("CODEC_KEYRING", "development"),
-        operations=_operations(environ),
+        operations=_operations(environ, with_storage=storage is not None),
         default_namespace=environ.get("CODEC_DEFAULT_NAMESPACE", "default") or None,
         strict=_choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
         compress=_choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
+        storage=storage,
         access=_access(environ) if with_tokens else None,
         service=environ.get("POWERTOOLS_SERVICE_NAME", "codec-server"),
         warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",
@@ -218,13 +239,33 @@ def _trust(environ: Environ) -> Trust:
     return Trust(issuer, jwks_url, tuple(audiences.split(",")), email_claim)
 
 
-def _operations(environ: Environ) -> tuple[str, ...]:
+def _storage(environ: Environ) -> StorageSettings | None:
+    shared = _choice(environ, "CODEC_STORAGE_SHARED", ("false", "true")) == "true"
+    drivers = environ.get("CODEC_STORAGE_DRIVERS", DRIVER).split(",")
+    if not all(map(_DRIVER.fullmatch, drivers)):
+        raise SettingsError(
+            "CODEC_STORAGE_DRIVERS must be a comma-separated list of the names under which "
+            "workers registered their S3 drivers"
+        )
+    names = environ.get("CODEC_STORAGE_BUCKETS", "")
+    if not names:
+        return None
+    buckets = names.split(",")
+    if not all(map(_BUCKET.fullmatch, buckets)):
+        raise SettingsError(
+            "CODEC_STORAGE_BUCKETS must be a comma-separated list of names of S3 buckets in this "
+            "region; no ARNs, and no directory buckets"
+        )
+    return StorageSettings(frozenset(buckets), frozenset(drivers), shared)
+
+
+def _operations(environ: Environ, *, with_storage: bool) -> tuple[str, ...]:
     names = tuple(environ.get("CODEC_OPERATIONS", ",".join(OPERATIONS)).split(","))
     if not set(names) <= set(OPERATIONS):
         raise SettingsError(
             f"CODEC_OPERATIONS must be a comma-separated list out of {', '.join(OPERATIONS)}"
         )
-    return names
+    return (*names, "download") if with_storage and "decode" in names else names
 
 
 def _choice(environ: Environ, name: str, choices: tuple[str, ...]) -> str:

@@ -1,0 +1,387 @@
+"""References that nobody should have written: a clear answer in time, and nothing else fetched.
+
+Each goes through the running server; the gate in front of S3 tells what it was asked for.
+"""
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from codec.objects import MAX_OBJECTS, SECONDS, SIDE_BY_SIDE
+from handlers.operations import MAX_DATA_BYTES
+from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.s3 import S3Gate, error, reset, s3_gate, silence, trickle
+
+BUCKET = "hostile-tests"
+PREFIX = "v0/ns/default/wt/Order/wi/1/ri/null/d/sha256/"
+TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
+SETTINGS = {"CODEC_STORAGE_BUCKETS": f"{BUCKET},empty-tests"}
+Json = dict[str, Any]
+
+
+def stored(text: bytes) -> bytes:
+    """A serialized payload of plain JSON."""
+    from temporalio.api.common.v1 import Payload  # noqa: PLC0415
+
+    return Payload(metadata={"encoding": b"json/plain"}, data=text).SerializeToString()
+
+
+def reference(
+    key: str, sha256: str, *, bucket: str = BUCKET, size: int | None = None, **claim: str
+) -> Json:
+    """A payload that refers to an object."""
+    claims = {"bucket": bucket, "key": key, "hash_algorithm": "sha256", "hash_value": sha256}
+    data = json.dumps({"driverName": "aws.s3driver", "claimData": {**claims, **claim}})
+    metadata = {"encoding": encoded(b"json/protobuf"), "messageType": encoded(TYPE)}
+    sizes: Json = {} if size is None else {"externalPayloads": [{"sizeBytes": str(size)}]}
+    return {"metadata": metadata, "data": encoded(data.encode()), **sizes}
+
+
+def encoded(value: bytes) -> str:
+    return b64encode(value).decode()
+
+
+def body(*payloads: Json) -> str:
+    return json.dumps({"payloads": payloads})
+
+
+@pytest.fixture
+def gate(moto: int) -> Iterator[S3Gate]:
+    with s3_gate(moto) as running:
+        yield running
+
+
+@pytest.fixture
+def server(gate: S3Gate) -> Iterator[CodecServer]:
+    with codec_server({**SETTINGS, **gate.environment}) as running:
+        yield running
+
+
+@pytest.fixture
+def held(gate: S3Gate) -> Callable[..., Json]:
+    """Puts a payload into S3 and gives a reference to it."""
+
+    def put(text: bytes = b'"canary"', prefix: str = PREFIX, **more: Any) -> Json:
+        serialized = stored(text)
+        sha256 = gate.put(BUCKET, f"{prefix}x", serialized)
+        gate.delete(BUCKET, f"{prefix}x")
+        gate.put(more.get("bucket", BUCKET), f"{prefix}{sha256}", serialized)
+        return reference(f"{prefix}{sha256}", sha256, **more)
+
+    return put
+
+
+def undecoded(server: CodecServer, reference: Json) -> str:
+    """Why it came back as it was sent, beside a payload that is none of its business."""
+    plain = {"metadata": {"encoding": encoded(b"json/plain")}, "data": encoded(b"1")}
+    reply = server.post("/decode", body(reference, plain))
+    assert reply.status_code == 200
+    assert reply.json()["payloads"] == [reference, plain]
+    assert reply.headers["x-codec-undecoded"] == "1"
+    downloaded = server.post("/download", body(reference))
+    assert downloaded.status_code in {400, 413}
+    assert downloaded.headers["content-type"] == "application/problem+json"
+    lines = [line for line in server.log().splitlines() if "undecoded=" in line]
+    return lines[-1].partition("undecoded=")[2]
+
+
+def test_a_good_one_is_resolved(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """With one GET, whatever comes after it."""
+    good = held()
+    for operation in ("decode", "download"):
+        gate.asked.clear()
+        reply = server.post(f"/{operation}", body(good))
+        assert reply.json()["payloads"][0]["data"] == encoded(b'"canary"')
+        assert len(gate.asked) == 1
+        assert gate.asked[0].startswith(f"GET /{BUCKET}/{PREFIX}")
+
+
+ASTRAY = [
+    "v0/ns/other/wt/Order/wi/1/ri/null/d/sha256/",
+    "v0/ns/default2/d/sha256/",
+    "v0/ns/Default/d/sha256/",
+    "v0/ns/default/../other/d/sha256/",
+    "v0/ns/default/./d/sha256/",
+    "v0/ns/default//d/sha256/",
+    "v0/ns/default%2Fd/sha256/",
+    "v0/ns/%64efault/d/sha256/",
+    "v0/ns/default%2F..%2Fother/d/sha256/",
+    "/v0/ns/default/d/sha256/",
+    "v0/d/sha256/",
+    "v0/ns/null/d/sha256/",
+    "other/",
+    "",
+]
+
+
+@pytest.mark.parametrize("prefix", ASTRAY)
+def test_a_key_outside_of_the_namespace_is_not_fetched(
+    prefix: str, server: CodecServer, gate: S3Gate
+) -> None:
+    """Prefixes of another namespace, of none, and other spellings of the right one."""
+    serialized = stored(b'"canary"')
+    sha256 = gate.put(BUCKET, f"{PREFIX}x", serialized)
+    gate.asked.clear()
+    assert "reference-refused" in undecoded(server, reference(f"{prefix}{sha256}", sha256))
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "someone-elses",
+        "HOSTILE-TESTS",
+        f"{BUCKET}/..",
+        f"arn:aws:s3:us-west-2:123456789012:accesspoint/{BUCKET}",
+        f"https://evil.example/{BUCKET}",
+        f"{BUCKET}?",
+        "",
+    ],
+)
+def test_another_bucket_is_not_fetched(bucket: str, server: CodecServer, gate: S3Gate) -> None:
+    """Not even one that a bucket's name could be read out of."""
+    assert "reference-refused" in undecoded(
+        server, reference(f"{PREFIX}{'a' * 64}", "a" * 64, bucket=bucket)
+    )
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"{}",
+        b"[" * 5000,
+        b'{"driverName":"aws.s3driver","claimData":null}',
+        b'{"driverName":1,"claimData":{}}',
+        b'{"driverName":"aws.s3driver","claimData":{"bucket":["hostile-tests"]}}',
+        b"\xff\xfe",
+        b" " * 9000 + b"{}",
+    ],
+    ids=lambda data: repr(data[:20]),
+)
+def test_what_is_no_reference_inside_is_not_followed(
+    data: bytes, server: CodecServer, gate: S3Gate
+) -> None:
+    metadata = {"encoding": encoded(b"json/protobuf"), "messageType": encoded(TYPE)}
+    broken: Json = {"metadata": metadata, **({"data": encoded(data)} if data else {})}
+    assert "bad-reference" in undecoded(server, broken)
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hash_value": "A" * 64},
+        {"hash_value": "a" * 63},
+        {"hash_algorithm": "SHA256"},
+        {"key": f"{PREFIX}\n{'a' * 64}"},
+        {"key": PREFIX + "é" * 10},
+        {"key": PREFIX + "a" * 1024},
+    ],
+    ids=str,
+)
+def test_a_claim_that_no_sdk_writes_is_not_followed(
+    wrong: dict[str, str], server: CodecServer, gate: S3Gate
+) -> None:
+    claimed = {"key": f"{PREFIX}{'a' * 64}", "hash_value": "a" * 64, **wrong}
+    key, sha256 = claimed.pop("key"), claimed.pop("hash_value")
+    assert "bad-reference" in undecoded(server, reference(key, sha256, **claimed))
+    assert gate.asked == []
+
+
+def test_a_declared_size_beyond_any_answer_is_not_fetched(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """5 GB by its own word; the caller learns what to use instead."""
+    huge = held(size=5 * 10**9)
+    assert "object-too-large" in undecoded(server, huge)
+    assert gate.asked == []
+    refused = server.post("/download", body(huge))
+    assert refused.status_code == 413
+    assert "temporal-codec payload get" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("declared", [5 * 10**9, MAX_DATA_BYTES + 1])
+def test_an_object_beyond_any_answer_is_not_read(
+    declared: int, server: CodecServer, gate: S3Gate
+) -> None:
+    """5 GB by S3's word, whatever the reference says of it."""
+    gate.fault = lambda handler: handler.answer(200, b"x" * 65536, declared=declared)
+    lying = reference(f"{PREFIX}{'a' * 64}", "a" * 64, size=10)
+    assert "object-too-large" in undecoded(server, lying)
+
+
+def test_objects_that_no_answer_can_hold_together_are_refused(
+    server: CodecServer, held: Callable[..., Json]
+) -> None:
+    """413 for the whole request, in words that help."""
+    large = [held(b'"%d%b"' % (n, b"x" * (MAX_DATA_BYTES // 3))) for n in range(3)]
+    for operation in ("decode", "download"):
+        refused = server.post(f"/{operation}", body(*large))
+        assert refused.status_code == 413
+        assert "temporal-codec payload get" in refused.json()["detail"]
+    assert server.post("/decode", body(*large[:2])).status_code == 200
+
+
+def test_one_object_many_times_is_fetched_once(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    good = held()
+    gate.asked.clear()
+    reply = server.post("/decode", body(*[good] * 500))
+    assert reply.json()["payloads"][499]["data"] == encoded(b'"canary"')
+    assert len(gate.asked) == 1
+    large = held(b'"%b"' % (b"x" * 100_000))
+    refused = server.post("/decode", body(*[large] * 500))
+    assert refused.status_code == 413
+    assert "temporal-codec payload get" in refused.json()["detail"]
+
+
+def test_no_more_than_so_many_are_fetched(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """Side by side, and the rest are left as they are."""
+    many = [held(b'"%d"' % number) for number in range(MAX_OBJECTS + 5)]
+    gate.asked.clear()
+    reply = server.post("/decode", body(*many))
+    assert reply.headers["x-codec-undecoded"] == "5"
+    assert reply.json()["payloads"][MAX_OBJECTS:] == many[MAX_OBJECTS:]
+    assert len(gate.asked) == MAX_OBJECTS
+    assert 1 < gate.most_at_once <= SIDE_BY_SIDE
+    assert server.post("/download", body(*many)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (error(404, "NoSuchKey"), "object-missing"),
+        (error(404, "NoSuchBucket"), "object-missing"),
+        (error(403, "AccessDenied"), "object-denied"),
+        (error(403, "InvalidObjectState"), "object-denied"),
+        (error(400, "InvalidRequest"), "object-denied"),
+        (lambda handler: handler.answer(200, stored(b'"other"')), "object-changed"),
+        (lambda handler: handler.answer(200, b""), "object-changed"),
+    ],
+    ids=["missing", "no bucket", "denied", "archived", "own key", "changed", "empty"],
+)
+def test_what_will_not_heal_is_left_as_it_is(
+    fault: Any, reason: str, server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """Asked once for each request, and not again."""
+    good = held()
+    gate.fault = fault
+    assert reason in undecoded(server, good)
+    assert len(gate.asked) == 2
+    assert "canary" not in server.log()
+
+
+ELSEWHERE = {"location": "http://127.0.0.1:9/", "x-amz-bucket-region": "us-west-2"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(301, "PermanentRedirect", ELSEWHERE),
+        error(307, "TemporaryRedirect", ELSEWHERE),
+        error(400, "AuthorizationHeaderMalformed", ELSEWHERE),
+        error(400, "IllegalLocationConstraintException", ELSEWHERE),
+    ],
+)
+def test_no_redirect_and_no_other_region_is_followed(
+    fault: Any, server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """One GET for each request, and nothing beside."""
+    good = held()
+    gate.fault = fault
+    assert "object-denied" in undecoded(server, good)
+    assert [each.partition(" ")[0] for each in gate.asked] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(500, "InternalError"),
+        error(503, "SlowDown"),
+        error(400, "ExpiredToken"),
+        error(403, "RequestTimeTooSkewed"),
+        reset,
+        silence,
+        trickle,
+        lambda handler: handler.answer(200, b"xx", declared=1000) or handler.connection.close(),
+    ],
+    ids=["500", "503", "expired", "skewed", "reset", "silence", "trickle", "broken off"],
+)
+def test_an_outage_is_503_in_time(
+    fault: Any, server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """For both operations; and what is held in memory or in threads does not matter to others."""
+    good = held()
+    gate.fault = fault
+    for operation in ("decode", "download"):
+        started = time.monotonic()
+        reply = server.post(f"/{operation}", body(good))
+        assert reply.status_code == 503
+        assert reply.headers["retry-after"]
+        assert time.monotonic() - started < SECONDS + 3
+    gate.fault = None
+    assert server.post("/decode", body(good)).headers["x-codec-undecoded"] == "0"
+
+
+def test_a_fault_of_a_moment_is_not_noticed(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    good = held()
+
+    def once(handler: Any) -> None:
+        gate.fault = None
+        error(500, "InternalError")(handler)
+
+    gate.fault = once
+    assert server.post("/download", body(good)).status_code == 200
+
+
+def test_an_object_that_changes_is_told(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """There is no look at it before it is fetched, whose answer could be outdated."""
+    good = held()
+    assert server.post("/download", body(good)).status_code == 200
+    for each in [each for each in gate.asked if each.startswith("GET")]:
+        gate.put(BUCKET, each.removeprefix(f"GET /{BUCKET}/"), stored(b'"changed"'))
+    assert "object-changed" in undecoded(server, good)
+
+
+def test_a_reference_to_a_reference_stays_one(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """Nobody is sent round in circles."""
+    from google.protobuf import json_format  # noqa: PLC0415, TID251 — builds a payload
+    from temporalio.api.common.v1 import Payload  # noqa: PLC0415
+
+    inner = held()
+    serialized = json_format.ParseDict(inner, Payload()).SerializeToString()
+    gate.put(BUCKET, f"{PREFIX}x", serialized)
+    sha256 = gate.put(BUCKET, f"{PREFIX}ref", serialized)
+    gate.asked.clear()
+    reply = server.post("/decode", body(reference(f"{PREFIX}ref", sha256)))
+    assert reply.json()["payloads"] == [inner]
+    assert len(gate.asked) == 1
+
+
+def test_other_drivers_are_not_followed(server: CodecServer, gate: S3Gate) -> None:
+    data = {"driverName": "gcs", "claimData": {"bucket": BUCKET, "key": f"{PREFIX}a"}}
+    data["claimData"] |= {"hash_algorithm": "sha256", "hash_value": "a" * 64}  # type: ignore[operator]
+    metadata = {"encoding": encoded(b"json/protobuf"), "messageType": encoded(TYPE)}
+    other = {"metadata": metadata, "data": encoded(json.dumps(data).encode())}
+    assert "reference-refused" in undecoded(server, other)
+    assert gate.asked == []
