@@ -7,6 +7,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from codec.objects import MAX_OBJECTS, SECONDS, SIDE_BY_SIDE
 from handlers.operations import MAX_DATA_BYTES
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.s3 import S3Gate, error, reset, s3_gate, silence, trickle
+from tests.rigs.s3 import S3Gate, broken_off, error, reset, s3_gate, silence, trickle
 
 BUCKET = "hostile-tests"
 PREFIX = "v0/ns/default/wt/Order/wi/1/ri/null/d/sha256/"
@@ -31,11 +32,16 @@ def stored(text: bytes) -> bytes:
 
 
 def reference(
-    key: str, sha256: str, *, bucket: str = BUCKET, size: int | None = None, **claim: str
+    key: str,
+    sha256: str,
+    *,
+    bucket: str = BUCKET,
+    size: int | None = None,
+    algorithm: str = "sha256",
 ) -> Json:
     """A payload that refers to an object."""
-    claims = {"bucket": bucket, "key": key, "hash_algorithm": "sha256", "hash_value": sha256}
-    data = json.dumps({"driverName": "aws.s3driver", "claimData": {**claims, **claim}})
+    claims = {"bucket": bucket, "key": key, "hash_algorithm": algorithm, "hash_value": sha256}
+    data = json.dumps({"driverName": "aws.s3driver", "claimData": claims})
     metadata = {"encoding": encoded(b"json/protobuf"), "messageType": encoded(TYPE)}
     sizes: Json = {} if size is None else {"externalPayloads": [{"sizeBytes": str(size)}]}
     return {"metadata": metadata, "data": encoded(data.encode()), **sizes}
@@ -49,15 +55,24 @@ def body(*payloads: Json) -> str:
     return json.dumps({"payloads": payloads})
 
 
-@pytest.fixture
-def gate(moto: int) -> Iterator[S3Gate]:
+@pytest.fixture(scope="module")
+def shared_gate(moto: int) -> Iterator[S3Gate]:
     with s3_gate(moto) as running:
         yield running
 
 
 @pytest.fixture
-def server(gate: S3Gate) -> Iterator[CodecServer]:
-    with codec_server({**SETTINGS, **gate.environment}) as running:
+def gate(shared_gate: S3Gate) -> Iterator[S3Gate]:
+    """A gate that nothing was asked of, and that has no fault."""
+    shared_gate.asked.clear()
+    shared_gate.most_at_once = 0
+    yield shared_gate
+    shared_gate.fault = None
+
+
+@pytest.fixture(scope="module")
+def server(shared_gate: S3Gate) -> Iterator[CodecServer]:
+    with codec_server({**SETTINGS, **shared_gate.environment}) as running:
         yield running
 
 
@@ -181,9 +196,9 @@ def test_what_is_no_reference_inside_is_not_followed(
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"hash_value": "A" * 64},
-        {"hash_value": "a" * 63},
-        {"hash_algorithm": "SHA256"},
+        {"sha256": "A" * 64},
+        {"sha256": "a" * 63},
+        {"algorithm": "SHA256"},
         {"key": f"{PREFIX}\n{'a' * 64}"},
         {"key": PREFIX + "é" * 10},
         {"key": PREFIX + "a" * 1024},
@@ -193,9 +208,9 @@ def test_what_is_no_reference_inside_is_not_followed(
 def test_a_claim_that_no_sdk_writes_is_not_followed(
     wrong: dict[str, str], server: CodecServer, gate: S3Gate
 ) -> None:
-    claimed = {"key": f"{PREFIX}{'a' * 64}", "hash_value": "a" * 64, **wrong}
-    key, sha256 = claimed.pop("key"), claimed.pop("hash_value")
-    assert "bad-reference" in undecoded(server, reference(key, sha256, **claimed))
+    claim = {"key": f"{PREFIX}{'a' * 64}", "sha256": "a" * 64, "algorithm": "sha256"} | wrong
+    broken = reference(claim["key"], claim["sha256"], algorithm=claim["algorithm"])
+    assert "bad-reference" in undecoded(server, broken)
     assert gate.asked == []
 
 
@@ -245,6 +260,25 @@ def test_one_object_many_times_is_fetched_once(
     refused = server.post("/decode", body(*[large] * 500))
     assert refused.status_code == 413
     assert "temporal-codec payload get" in refused.json()["detail"]
+
+
+def test_memory_is_bounded(server: CodecServer, gate: S3Gate) -> None:
+    """Whatever references and S3 say: of 32 objects of 4 MB no more is held than of one."""
+    body_of = b"x" * MAX_DATA_BYTES
+    gate.fault = lambda handler: handler.answer(200, body_of)
+    many = [reference(f"{PREFIX}{n}", f"{n:064x}", size=1) for n in range(MAX_OBJECTS)]
+    assert server.post("/decode", body(many[0])).status_code == 200
+    before = peak_bytes(server)
+    assert server.post("/decode", body(*many)).status_code == 413
+    assert peak_bytes(server) - before < 32 * 2**20
+
+
+def peak_bytes(server: CodecServer) -> int:
+    status = Path(f"/proc/{server.running.process.pid}/status")
+    if not status.exists():
+        pytest.skip("only Linux tells")
+    line = next(each for each in status.read_text().splitlines() if each.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def test_no_more_than_so_many_are_fetched(
@@ -317,7 +351,7 @@ def test_no_redirect_and_no_other_region_is_followed(
         reset,
         silence,
         trickle,
-        lambda handler: handler.answer(200, b"xx", declared=1000) or handler.connection.close(),
+        broken_off,
     ],
     ids=["500", "503", "expired", "skewed", "reset", "silence", "trickle", "broken off"],
 )

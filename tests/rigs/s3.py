@@ -128,6 +128,12 @@ def reset(handler: _Handler) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
+def broken_off(handler: _Handler) -> None:
+    """The connection breaks in the midst of an object."""
+    handler.answer(200, b"xx", declared=1000)
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def s3_gate(moto_port: int) -> Iterator[S3Gate]:
     """Run a gate in front of moto."""
