@@ -16,6 +16,7 @@ from codec.objects import Objects, fetch
 from codec.payload import PayloadMessage, Received, parse, recognise
 from codec.pipeline import Keys, Opened, Outcome
 from codec.reference import Reference, Trusted, is_reference, read_reference
+from codec.waiting import before_waiting
 
 
 class Resolved(NamedTuple):
@@ -81,6 +82,7 @@ class Storage:
         # Each once, however often it comes.
         if not references:
             return {}
+        before_waiting()
         fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
         return dict(zip(fetched, open_stored(fetched.values(), keys), strict=True))
 

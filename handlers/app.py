@@ -13,7 +13,6 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 import asyncio
 from functools import partial
 
-from codec.cached import promptly
 from codec.errors import (
     CodecError,
     InvalidNamespace,
@@ -27,6 +26,7 @@ from codec.errors import (
 from codec.reference import Trusted
 from codec.sources import KeySource, check_namespace
 from codec.storage import Storage
+from codec.waiting import promptly
 from handlers.asgi import App, Call, guarded
 from handlers.audit import Write, nowhere
 from handlers.guard import Guard
