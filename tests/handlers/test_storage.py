@@ -5,7 +5,6 @@ Each goes through the running server; the gate in front of S3 tells what it was 
 
 import json
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,44 +14,10 @@ import pytest
 from codec.objects import MAX_OBJECTS, SECONDS, SIDE_BY_SIDE
 from handlers.operations import MAX_DATA_BYTES
 from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.references import BUCKET, PREFIX, TYPE, Json, body, encoded, reference, stored
 from tests.rigs.s3 import S3Gate, broken_off, error, reset, s3_gate, silence, trickle
 
-BUCKET = "hostile-tests"
-PREFIX = "v0/ns/default/wt/Order/wi/1/ri/null/d/sha256/"
-TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
 SETTINGS = {"CODEC_STORAGE_BUCKETS": f"{BUCKET},empty-tests"}
-Json = dict[str, Any]
-
-
-def stored(text: bytes) -> bytes:
-    """A serialized payload of plain JSON."""
-    from temporalio.api.common.v1 import Payload  # noqa: PLC0415
-
-    return Payload(metadata={"encoding": b"json/plain"}, data=text).SerializeToString()
-
-
-def reference(
-    key: str,
-    sha256: str,
-    *,
-    bucket: str = BUCKET,
-    size: int | None = None,
-    algorithm: str = "sha256",
-) -> Json:
-    """A payload that refers to an object."""
-    claims = {"bucket": bucket, "key": key, "hash_algorithm": algorithm, "hash_value": sha256}
-    data = json.dumps({"driverName": "aws.s3driver", "claimData": claims})
-    metadata = {"encoding": encoded(b"json/protobuf"), "messageType": encoded(TYPE)}
-    sizes: Json = {} if size is None else {"externalPayloads": [{"sizeBytes": str(size)}]}
-    return {"metadata": metadata, "data": encoded(data.encode()), **sizes}
-
-
-def encoded(value: bytes) -> str:
-    return b64encode(value).decode()
-
-
-def body(*payloads: Json) -> str:
-    return json.dumps({"payloads": payloads})
 
 
 @pytest.fixture(scope="module")
