@@ -35,7 +35,8 @@ from handlers.jws import TokenRefused
 from handlers.operations import MAX_DATA_BYTES, OPERATIONS, Job, Server, pass_through, read_payloads
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.refusal import Answer, Refusal
-from handlers.settings import ServerSettings, StorageSettings
+from handlers.settings import ServerSettings
+from handlers.settings_storage import StorageSettings
 
 MAX_BODY_BYTES = 4_500_000
 BODY_SECONDS = 10  # below what the whole request has

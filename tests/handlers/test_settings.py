@@ -4,13 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from handlers.settings import (
-    NAMES,
-    SettingsError,
-    local_settings,
-    preflight_settings,
-    server_settings,
-)
+from handlers.settings import local_settings, server_settings
+from handlers.settings_cors import preflight_settings
+from handlers.settings_names import NAMES, SettingsError
 
 LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
 

@@ -11,7 +11,9 @@ import pytest
 
 from handlers.auth import Identity
 from handlers.policy import parse
-from handlers.settings import NAMES, SettingsError, preflight_settings, server_settings
+from handlers.settings import server_settings
+from handlers.settings_cors import preflight_settings
+from handlers.settings_names import NAMES, SettingsError
 from tests.rigs.processes import ROOT
 from tests.rigs.sam import SAM_PYTHON, make, sam
 
