@@ -24,6 +24,7 @@ from codec.sources import check_namespace
 
 REFERENCE_TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
 _PROTOBUF = b"json/protobuf"
+DRIVER = "aws.s3driver"  # as the SDKs call theirs unless told otherwise
 _LEGACY = b"json/external-storage-reference"
 MAX_REFERENCE_BYTES = 8192  # a key has at most 1,024, a bucket's name 63
 MAX_KEY_BYTES = 1024

@@ -34,9 +34,17 @@ _PASSING = frozenset(
 class S3:
     """The objects that this process's role may read (a `codec.storage.Objects`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, **more: object) -> None:
+        """Take options of botocore's Config, such as other deadlines.
+
+        Raises StorageUnavailable where no client can be made.
+        """
         # The whole object is verified against its SHA-256, so S3's own checksums tell nothing.
-        client = make_client("s3", response_checksum_validation="when_required")
+        more = {"response_checksum_validation": "when_required", **more}
+        try:
+            client = make_client("s3", **more)
+        except BotoCoreError as error:
+            raise StorageUnavailable(type(error).__name__) from None
         client.meta.events.register_first("needs-retry.s3.GetObject", _final)
         self._client = client
 

@@ -47,7 +47,8 @@ def make_client(service: str = "secretsmanager", **more: object) -> Any:  # noqa
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_not_debug)
-    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **_TIMEOUTS, **more)
+    once = {"total_max_attempts": 1, "mode": "standard"}
+    config = Config(**{"retries": once, **_TIMEOUTS, **more})
     session = botocore.session.Session(session_vars={"region": _REGION})
     return session.create_client(service, config=config)
 

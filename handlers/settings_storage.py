@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 
+from codec.reference import DRIVER
 from handlers.settings_names import Environ, SettingsError, choice
 
 # A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
 _BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and commas
-DRIVER = "aws.s3driver"  # as the SDKs call theirs unless told otherwise
 
 
 @dataclass(frozen=True, slots=True)
