@@ -63,7 +63,12 @@ class S3Body:
     """An object on its way (a `codec.storage.Body`)."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        self.size: int = answer["ContentLength"]
+        # S3 always tells it; whoever does not is something between.
+        size = answer.get("ContentLength")
+        if not isinstance(size, int):
+            answer["Body"].close()
+            raise StorageUnavailable("no content-length")
+        self.size: int = size
         # What the stream is made of: the stream itself waits until it has all that it was asked
         # for, and a sender of one byte a second would hold it for hours.
         self._raw = answer["Body"].__enter__()

@@ -3,8 +3,10 @@
 Each goes through the running server; the gate in front of S3 tells what it was asked for.
 """
 
+import gzip
 import json
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import pytest
 from codec.objects import MAX_OBJECTS, SECONDS, SIDE_BY_SIDE
 from handlers.operations import MAX_DATA_BYTES
 from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.issuer import EMAIL_CLAIM, claims, issuer, token
 from tests.rigs.references import BUCKET, PREFIX, TYPE, Json, body, encoded, reference, stored
-from tests.rigs.s3 import S3Gate, broken_off, error, reset, s3_gate, silence, trickle
+from tests.rigs.s3 import S3Gate, broken_off, endless, error, reset, s3_gate, silence, trickle
 
 SETTINGS = {"CODEC_STORAGE_BUCKETS": f"{BUCKET},empty-tests"}
 
@@ -317,8 +320,9 @@ def test_no_redirect_and_no_other_region_is_followed(
         silence,
         trickle,
         broken_off,
+        endless,
     ],
-    ids=["500", "503", "expired", "skewed", "reset", "silence", "trickle", "broken off"],
+    ids=["500", "503", "expired", "skewed", "reset", "silence", "trickle", "broken off", "endless"],
 )
 def test_an_outage_is_503_in_time(
     fault: Any, server: CodecServer, gate: S3Gate, held: Callable[..., Json]
@@ -384,3 +388,71 @@ def test_other_drivers_are_not_followed(server: CodecServer, gate: S3Gate) -> No
     other = {"metadata": metadata, "data": encoded(json.dumps(data).encode())}
     assert "reference-refused" in undecoded(server, other)
     assert gate.asked == []
+
+
+def test_of_two_members_of_one_name_the_checked_one_is_fetched(
+    server: CodecServer, gate: S3Gate
+) -> None:
+    """Nobody shows one bucket to the check and another to S3."""
+    for first, last, reason in (
+        (BUCKET, "someone-elses", "reference-refused"),
+        ("someone-elses", BUCKET, "object-missing"),
+    ):
+        twice = reference(f"{PREFIX}nothing", "a" * 64, bucket=first)
+        data = b64decode(twice["data"])
+        claim = data.replace(b'"key"', b'"bucket": "%b", "key"' % last.encode())
+        assert reason in undecoded(server, {**twice, "data": encoded(claim)})
+    assert {each for each in gate.asked if BUCKET not in each} == set()
+
+
+def test_what_is_stored_is_never_inflated_on_its_way(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """A content encoding is the writer's word: a bomb would be inflated before it is measured."""
+    good = held()
+    packed = gzip.compress(stored(b'"canary"'))
+    gate.fault = lambda handler: handler.answer(200, packed, {"content-encoding": "gzip"})
+    assert "object-changed" in undecoded(server, good)
+
+
+GRANTS = [
+    {"identities": ["ana@example.com"], "namespaces": ["default"], "operations": ["decode"]},
+    {
+        "identities": ["bob@example.com"],
+        "namespaces": ["other"],
+        "operations": ["decode", "download"],
+    },
+]
+
+
+def test_who_may_not_read_has_nothing_fetched(
+    gate: S3Gate, held: Callable[..., Json], tmp_path: Path
+) -> None:
+    """No token, a namespace that is not theirs, and an operation that was not granted."""
+    (tmp_path / "policy.json").write_text(json.dumps({"grants": GRANTS}))
+    good = body(held())
+    with issuer(tmp_path) as published:
+        settings = {
+            **SETTINGS,
+            **gate.environment,
+            **published.settings(),
+            "CODEC_POLICY": f"file:{tmp_path}/policy.json",
+        }
+        with codec_server(settings) as guarded:
+
+            def ask(email: str, operation: str, namespace: str) -> Any:
+                bearer = token(payload=claims(**{EMAIL_CLAIM: email}))
+                headers = {"authorization": f"Bearer {bearer}"} if email else {}
+                return guarded.post(f"/{operation}", good, namespace=namespace, headers=headers)
+
+            gate.asked.clear()
+            for operation in ("decode", "download"):
+                assert ask("", operation, "default").status_code == 401
+                assert ask("bob@example.com", operation, "default").status_code == 403
+            assert ask("ana@example.com", "download", "default").status_code == 403
+            assert ask("bob@example.com", "download", "other").status_code == 400
+            left = ask("bob@example.com", "decode", "other")
+            assert left.json() == json.loads(good)
+            assert gate.asked == []
+            assert ask("ana@example.com", "decode", "default").json() != json.loads(good)
+            assert len(gate.asked) == 1

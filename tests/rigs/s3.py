@@ -128,6 +128,14 @@ def reset(handler: _Handler) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
+def endless(handler: _Handler) -> None:
+    """An object whose size is not told."""
+    handler.send_response(200)
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    handler.wfile.write(b"x" * 65536)
+
+
 def broken_off(handler: _Handler) -> None:
     """The connection breaks in the midst of an object."""
     handler.answer(200, b"xx", declared=1000)
