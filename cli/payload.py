@@ -25,11 +25,6 @@ _REASONS = {
 }
 
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
 @app.command()
 def get(  # noqa: PLR0913 — a command's options are its arguments
     file: Annotated[
