@@ -94,14 +94,16 @@ class User:
     def left(self) -> set[str]:
         return {each.name for each in self.folder.iterdir()}
 
-    def command(self, source: Any, *program: str) -> "subprocess.Popen[str]":
+    def command(
+        self, source: Any, *program: str, terminal: int = subprocess.STDOUT
+    ) -> "subprocess.Popen[str]":
         """The installed program on its way, or another in its place."""
         self.source.write_text(json.dumps(source))
         return subprocess.Popen(
             [*(program or (str(PROGRAM),)), "payload", "get", str(self.source), *self.given],
-            env=clean_environment(self.gate.environment),
+            env=clean_environment({**self.gate.environment, "TERM": "xterm", "COLUMNS": "100"}),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=terminal,
             text=True,
         )
 
@@ -372,6 +374,27 @@ def test_who_gives_up_leaves_nothing(number: signal.Signals, user: User) -> None
         said = process.communicate(timeout=20)[0]
     assert process.returncode != 0
     assert "Traceback" not in said
+    assert user.left() == {"ring.json", "reference.json"}
+
+
+def test_progress_is_shown_at_a_terminal(user: User) -> None:
+    """A bar, in bytes, as long as it takes."""
+    import pty  # noqa: PLC0415 — Windows has none
+
+    def begun(handler: Any) -> None:
+        handler.answer(200, b"x" * 1_000_000, declared=5_000_000)
+        time.sleep(20)
+
+    bad = user.store(secret(CANARY), size=None)
+    user.gate.fault = begun
+    ours, theirs = pty.openpty()
+    with user.command(bad, terminal=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Downloading" not in shown or b"/5.0 MB" not in shown:
+            shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+    os.close(ours)
     assert user.left() == {"ring.json", "reference.json"}
 
 
