@@ -1,7 +1,8 @@
 """An object from S3 into a file: all of it, and verified, or an error in sentences."""
 
 import json
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import IO
 
 from cli.aws_faults import meaning
@@ -15,6 +16,7 @@ from codec.s3 import S3
 
 # A person waits longer than a Lambda function may.
 _DEADLINES = {"connect_timeout": 10, "read_timeout": 30}
+_BROKEN_OFF = "It did not come to its end ({}). Run the command again."
 _MEANINGS = {
     Reason.OBJECT_MISSING: "There is no such object. A lifecycle rule may have deleted it.",
     Reason.OBJECT_DENIED: "S3 does not give it to you: you need s3:GetObject, and kms:Decrypt on "
@@ -42,18 +44,25 @@ def check(trusted: Trusted, reference: Reference, namespace: str) -> None:
 
 def download(reference: Reference, file: IO[bytes]) -> None:
     """Write what a reference leads to; raises CliError, in which case the file is worth nothing."""
+    with _sentences(reference, lambda code: meaning(code, "GetObject")):
+        body = S3(**_DEADLINES).open(reference.bucket, reference.key)
+    with closing(body), _sentences(reference, _BROKEN_OFF.format):
+        if body.size > MAX_BYTES:
+            raise PayloadError(Reason.OBJECT_TOO_LARGE)
+        if reference.size not in (None, body.size):
+            raise PayloadError(Reason.OBJECT_CHANGED)
+        for piece in weighed(pieces(body, reference.sha256), "Downloading", body.size):
+            file.write(piece)
+
+
+@contextmanager
+def _sentences(reference: Reference, outage: Callable[[str], str]) -> Iterator[None]:
     try:
-        with closing(S3(**_DEADLINES).open(reference.bucket, reference.key)) as body:
-            if body.size > MAX_BYTES:
-                raise PayloadError(Reason.OBJECT_TOO_LARGE)
-            if reference.size not in (None, body.size):
-                raise PayloadError(Reason.OBJECT_CHANGED)
-            for piece in weighed(pieces(body, reference.sha256), "Downloading", body.size):
-                file.write(piece)
+        yield
     except PayloadError as error:
         raise CliError(f"{_place(reference)}: {_MEANINGS[error.reason]}") from None
     except StorageUnavailable as error:
-        raise CliError(f"{_place(reference)}: {meaning(str(error), 'GetObject')}") from None
+        raise CliError(f"{_place(reference)}: {outage(str(error))}") from None
 
 
 def _place(reference: Reference) -> str:

@@ -25,7 +25,7 @@ from tests.cli.terminal import PROGRAM
 from tests.codec.rings import JSON, Content, key, sealed
 from tests.rigs.processes import clean_environment
 from tests.rigs.references import BUCKET, PREFIX, TYPE, Json, encoded, reference
-from tests.rigs.s3 import S3Gate, broken_off, error, s3_gate, trickle
+from tests.rigs.s3 import S3Gate, broken_off, error, reset, s3_gate, trickle
 
 LARGE = 50_000_000
 SHARED = "v0/d/sha256/"
@@ -266,7 +266,8 @@ BAD: dict[str, tuple[Json, Any, str]] = {
     "redirect": ({}, error(301, "PermanentRedirect", {"location": "http://127.0.0.1:9"}), "region"),
     "expired": ({}, error(400, "ExpiredToken"), "Your AWS credentials have expired."),
     "throttled": ({}, error(503, "SlowDown"), "AWS refuses GetObject (SlowDown)."),
-    "broken off": ({"size": 1000}, broken_off, "again"),
+    "broken off": ({"size": 1000}, broken_off, "It did not come to its end ("),
+    "reset": ({}, reset, "GetObject"),
     "too large": (
         {"size": None},
         lambda handler: handler.answer(200, b"x" * 65536, declared=6 * 2**30),

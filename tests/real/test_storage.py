@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -77,7 +78,7 @@ def test_the_service_holds_references_and_no_plaintext(stage: Stage) -> None:
     assert {place.state for place in found} == {State.ENCRYPTED, State.VISIBLE}
     data = stage.show()["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"]
     claim = json.loads(b64decode(data[0]["data"]))["claimData"]
-    assert claim["key"].startswith("v0/ns/default/wt/Large/")
+    assert claim["key"].startswith("v0/ns/default/wt/Large/wi/large%2F%C3%A4%20")
 
 
 def test_the_command_line_shows_what_lies_in_s3(stage: Stage) -> None:
@@ -128,7 +129,7 @@ def test_the_web_ui_downloads_it(stage: Stage, chromium: Browser, tmp_path: Path
     settings = {"TEMPORAL_CODEC_ENDPOINT": stage.codec.url}
     with web_ui(stage.server.address, stage.ui_port, settings) as ui:
         page = chromium.new_page()
-        page.goto(f"{ui}/namespaces/default/workflows/{stage.workflow}")
+        page.goto(f"{ui}/namespaces/default/workflows/{quote(stage.workflow, safe='')}")
         expect(page.locator("body")).to_contain_text("canary-note")
         assert "canary-0123" not in page.content()
         with page.expect_download() as waiting:

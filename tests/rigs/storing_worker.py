@@ -72,7 +72,7 @@ async def run_large(address: str, moto_port: int, bucket: str, ring: Path, text:
         data_converter=replace(DataConverter.default, external_storage=storage),
         plugins=[EncryptionPlugin(f"file:{ring}")],
     )
-    name = f"large-{uuid4()}"
+    name = f"large/ä {uuid4()}"  # each of which stands percent-encoded in a key
     async with Worker(
         client,
         task_queue=TASK_QUEUE,
