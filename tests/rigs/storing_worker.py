@@ -1,7 +1,7 @@
 """A worker that puts large payloads into S3, with the SDK's own driver and this project's codec.
 
-The driver's client is botocore: the one that comes with the SDK would hold botocore at an older
-version for everything here.
+The driver's client is botocore: the one that comes with the SDK would bind it, for everything
+here, to a narrow range of versions.
 """
 
 import asyncio
