@@ -5,6 +5,7 @@ Each goes through the running server; the gate in front of S3 tells what it was 
 
 import gzip
 import json
+import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -18,7 +19,17 @@ from handlers.operations import MAX_DATA_BYTES
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.issuer import EMAIL_CLAIM, claims, issuer, token
 from tests.rigs.references import BUCKET, PREFIX, TYPE, Json, body, encoded, reference, stored
-from tests.rigs.s3 import S3Gate, broken_off, endless, error, reset, s3_gate, silence, trickle
+from tests.rigs.s3 import (
+    S3Gate,
+    broken_off,
+    endless,
+    error,
+    reset,
+    s3_gate,
+    silence,
+    slow_head,
+    trickle,
+)
 
 SETTINGS = {"CODEC_STORAGE_BUCKETS": f"{BUCKET},empty-tests"}
 
@@ -319,10 +330,22 @@ def test_no_redirect_and_no_other_region_is_followed(
         reset,
         silence,
         trickle,
+        slow_head,
         broken_off,
         endless,
     ],
-    ids=["500", "503", "expired", "skewed", "reset", "silence", "trickle", "broken off", "endless"],
+    ids=[
+        "500",
+        "503",
+        "expired",
+        "skewed",
+        "reset",
+        "silence",
+        "trickle",
+        "slow head",
+        "broken off",
+        "endless",
+    ],
 )
 def test_an_outage_is_503_in_time(
     fault: Any, server: CodecServer, gate: S3Gate, held: Callable[..., Json]
@@ -338,6 +361,24 @@ def test_an_outage_is_503_in_time(
         assert time.monotonic() - started < SECONDS + 3
     gate.fault = None
     assert server.post("/decode", body(good)).headers["x-codec-undecoded"] == "0"
+
+
+def test_nobody_goes_on_reading_what_comes_too_slowly(
+    server: CodecServer, gate: S3Gate, held: Callable[..., Json]
+) -> None:
+    """S3 would go on for a minute: a thread that listens to it would be lost to the server."""
+    good = held()
+    hung_up = threading.Event()
+
+    def watched(handler: Any) -> None:
+        try:
+            trickle(handler)
+        finally:
+            hung_up.set()
+
+    gate.fault = watched
+    assert server.post("/decode", body(good)).status_code == 503
+    assert hung_up.wait(10)
 
 
 def test_a_fault_of_a_moment_is_not_noticed(

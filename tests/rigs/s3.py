@@ -118,6 +118,14 @@ def trickle(handler: _Handler) -> None:
         time.sleep(0.1)
 
 
+def slow_head(handler: _Handler) -> None:
+    """Half a minute for a header, of which something comes all the time."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+    for _ in range(60):
+        handler.wfile.write(b"x")
+        time.sleep(0.5)
+
+
 def silence(_handler: _Handler) -> None:
     """No answer at all."""
     time.sleep(20)
