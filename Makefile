@@ -232,7 +232,7 @@ $(JAVA_READY): tests/interop/java/pom.xml $(wildcard tests/interop/java/src/main
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 FINISH = $(PYTHON) -m artifact finish $(ARTIFACTS_DIR) template.yaml
-PREFLIGHT := __init__ cors events preflight settings trust
+PREFLIGHT := __init__ cors events preflight settings_cors settings_names
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
 	set -o pipefail; \

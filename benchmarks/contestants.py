@@ -20,14 +20,14 @@ Serve = Callable[[bytes], bytes]
 def ours(operation: str) -> Serve:
     """The server's own functions, every strictness switched on; HTTP is not part of it."""
     app.keep_large_buffers()
-    settings, source = server_settings({}), FixedSource(development_ring())
+    server = operations.Server(server_settings({}), FixedSource(development_ring()), None)
     run = operations.OPERATIONS[operation]
 
     record = audit.begin(None)
 
     def serve(body: bytes) -> bytes:
         job = operations.Job("default", operations.read_payloads(body), record)
-        return run(job, settings, source).body
+        return run(job, server).body
 
     gc.freeze()  # as the entries do
     return serve

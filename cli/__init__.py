@@ -1,5 +1,6 @@
 """`temporal-codec`: what people do with key rings, histories, payloads and endpoints."""
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -15,4 +16,12 @@ def main() -> None:
         if lacking not in {"rich", "typer"}:
             raise
         sys.exit(f"temporal-codec needs {lacking}: install temporal-codec[cli]")
+    # As Ctrl-C does, so that what is written halfway is taken away.
+    for name in ("SIGHUP", "SIGTERM"):
+        if hasattr(signal, name):  # Windows has no terminal that hangs up
+            signal.signal(getattr(signal, name), _end)
     app()
+
+
+def _end(number: int, _frame: object) -> None:
+    sys.exit(128 + number)

@@ -9,6 +9,7 @@ from cli.doctor import doctor
 from cli.errors import CliError
 from cli.history import app as history
 from cli.keys import app as keys
+from cli.payload import app as payload
 
 
 class _Sentences(TyperGroup):
@@ -31,5 +32,6 @@ app = typer.Typer(
 )
 app.add_typer(keys, name="keys")
 app.add_typer(history, name="history")
+app.add_typer(payload, name="payload")
 # What comes after the URL is no argument, and is told so without being shown.
 app.command(context_settings={"allow_extra_args": True})(doctor)

@@ -29,6 +29,12 @@ _MEANINGS = {
     "first: docs/operations.md tells how.",
     "ResourceNotFoundException": "There is no such secret. Look at its name, the account and the "
     "region (AWS_REGION).",
+    "ExpiredToken": f"Your AWS credentials have expired. {_LOG_IN}",
+    "InvalidAccessKeyId": f"AWS does not know your credentials. {_LOG_IN}",
+    "InvalidToken": f"AWS does not accept your credentials. {_LOG_IN}",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong. Set it, and run the command "
+    "again.",
+    "SignatureDoesNotMatch": f"AWS does not accept your credentials. {_LOG_IN}",
     "ThrottlingException": f"AWS asks to go slower. {_LATER}",
     "UnrecognizedClientException": f"AWS does not know your credentials. {_LOG_IN}",
     "ValidationException": "AWS takes this for no secret's name. Use letters, digits and /_+=.@-, "
@@ -57,5 +63,10 @@ def fault_code(error: BotoCoreError | ClientError) -> str:
 def sentence(error: BotoCoreError | ClientError) -> str:
     """What to tell; never the error's own text, which may quote what was sent."""
     operation = error.operation_name if isinstance(error, ClientError) else "the request"
-    unknown = f"AWS refuses {operation} ({fault_code(error)}). {_LATER}"
-    return _MEANINGS.get(fault_code(error), unknown).format(operation=operation)
+    return meaning(fault_code(error), operation)
+
+
+def meaning(code: str, operation: str) -> str:
+    """What to tell of a fault with this name."""
+    unknown = f"AWS refuses {operation} ({code}). {_LATER}"
+    return _MEANINGS.get(code, unknown).format(operation=operation)

@@ -2,32 +2,27 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, NamedTuple, TypeVar
+from typing import IO, Annotated, NamedTuple
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from cli.errors import CliError, WrongUsage
+from cli.errors import WrongUsage
 from cli.history_decode import Decoder, decoded
 from cli.history_file import HistoryFile
 from cli.history_places import State, places
 from cli.history_server import fetch
+from cli.progress import counted
 from cli.rings import open_keys
-from cli.scratch import scratch, settle
+from cli.scratch import whole
 
 app = typer.Typer(
     help="Exported histories: prove that they hold no plaintext, and decode them.",
     no_args_is_help=True,
 )
 
-T = TypeVar("T")
-
-# Fewer events are done before anybody has read a progress bar.
-_LONG = 200
 _REASONS = {
     "unknown-key": "the ring has no key of that id",
     "no-keyring": "there is no such key ring",
@@ -70,7 +65,7 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
         history = HistoryFile.read(file or Path())
     rows = [
         Row(place.state, place.encoding, place.path)
-        for index, event in enumerate(_watched(history, "Scanning", len(history)))
+        for index, event in enumerate(counted(history, "Scanning", len(history)))
         for place in places(event, index)
     ]
     counts = {state.value: sum(row.state is state for row in rows) for state in State}
@@ -106,7 +101,7 @@ def decode(
     decoder = Decoder(open_keys(ring, namespace))
     history = HistoryFile.read(file)
     with _sink(output) as sink:
-        for piece in _watched(decoded(history, decoder), "Decoding", len(history)):
+        for piece in counted(decoded(history, decoder), "Decoding", len(history)):
             sink.write(piece)
     _tell(f"Decoded {decoder.opened} payloads in {len(history)} events.")
     for reason, count in decoder.left.items():
@@ -123,25 +118,14 @@ def _summary(counts: dict[str, int], events: int) -> str:
     )
 
 
-def _watched(pieces: Iterable[T], what: str, total: int) -> Iterable[T]:
-    screen = Console(stderr=True)
-    shown = total > _LONG and screen.is_terminal
-    return track(pieces, what, total, console=screen, transient=True, disable=not shown)
-
-
 @contextmanager
 def _sink(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.flush()
         return
-    try:
-        with scratch(output) as (file, path):
-            yield file
-            settle(file)
-            path.replace(output)
-    except OSError as error:
-        raise CliError(f"{output} cannot be written: {error.strerror}.") from None
+    with whole(output) as file:
+        yield file
 
 
 def _tell(sentence: str) -> None:

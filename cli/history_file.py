@@ -1,6 +1,7 @@
 """An exported history: a file that a stranger may have written, read one event at a time."""
 
 import json
+import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 from cli.errors import NoHistory
 
 MAX_BYTES = 256 * 1024 * 1024
+STDIN = Path("-")
 _EXPORT = (
     "`temporal workflow show --output json` writes one, and so does the Web UI's Download button."
 )
@@ -33,14 +35,7 @@ class HistoryFile:
     @classmethod
     def read(cls, path: Path) -> "HistoryFile":
         """Read a file; raises NoHistory."""
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise NoHistory(f"{path} cannot be read: {error.strerror}.") from None
-        if len(text) > MAX_BYTES:
-            raise NoHistory(f"{path} has over {MAX_BYTES >> 20} MB. No history is that large.")
-        return cls(str(path), text)
+        return cls(str(path), read_text(path))
 
     def __len__(self) -> int:
         return len(self._events)
@@ -48,6 +43,18 @@ class HistoryFile:
     def __iter__(self) -> Iterator[Json]:
         for index, raw in enumerate(self._events):
             yield _parsed(f"{self._name}: events[{index}]", bytes(raw))
+
+
+def read_text(path: Path) -> bytes:
+    """What a file holds, or what is typed or piped in where it is `-`; raises NoHistory."""
+    try:
+        with sys.stdin.buffer if path == STDIN else path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise NoHistory(f"{path} cannot be read: {error.strerror}.") from None
+    if len(text) > MAX_BYTES:
+        raise NoHistory(f"{path} has over {MAX_BYTES >> 20} MB. No history is that large.")
+    return text
 
 
 def _raw_events(name: str, text: bytes) -> Sequence[msgspec.Raw]:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from cli.errors import CliError
+
 
 @contextmanager
 def scratch(beside: Path) -> Iterator[tuple[IO[bytes], Path]]:
@@ -27,3 +29,15 @@ def settle(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
+
+
+@contextmanager
+def whole(output: Path) -> Iterator[IO[bytes]]:
+    """A file that gets its name once the block has ended well; raises CliError."""
+    try:
+        with scratch(output) as (file, path):
+            yield file
+            settle(file)
+            path.replace(output)
+    except OSError as error:
+        raise CliError(f"{output} cannot be written: {error.strerror}.") from None

@@ -4,14 +4,14 @@ Key rings, JWKS and policies live the same life, so they share this one class.
 A server has no thread in the background: on Lambda it would be frozen between requests.
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from codec.waiting import before_waiting, may_wait
 
 T = TypeVar("T")
 
@@ -39,29 +39,6 @@ class Life:
 
 class Unavailable(Exception):
     """The value cannot be fetched now, and none that may be used is held."""
-
-
-class _WouldWait(BaseException):
-    """Something has to be fetched, by somebody who must not wait; no fault, so no Exception."""
-
-
-_MAY_WAIT = ContextVar("may wait", default=True)
-
-
-async def promptly(work: Callable[[], T]) -> T:
-    """Do work whose values are mostly at hand: here if so, and in a thread if one is fetched.
-
-    A thread costs more than a small decode, and a fetch in an event loop would stop all others.
-    The work may be begun twice.
-    """
-    before = _MAY_WAIT.set(False)
-    try:
-        return work()
-    except _WouldWait:
-        pass
-    finally:
-        _MAY_WAIT.reset(before)
-    return await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +134,14 @@ class Cached(Generic[T]):
 
     def _takes_off(self, *, waits: bool) -> bool:
         # Whether the flight is ours: one fetches, for all.
-        if waits and not _MAY_WAIT.get():
-            if not self._flight.acquire(blocking=False):
-                raise _WouldWait
+        if self._flight.acquire(blocking=waits and may_wait()):
             return True
-        return self._flight.acquire(blocking=waits)
+        if waits:
+            before_waiting()
+        return False
 
     def _refresh(self) -> None:
-        if not _MAY_WAIT.get():
-            raise _WouldWait
+        before_waiting()
         try:
             value = self._fetch()
         except Exception as error:  # noqa: BLE001 — whatever the reason, the last good one serves on

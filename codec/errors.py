@@ -8,6 +8,8 @@
     ├── KeyringError          the text of a key ring is wrong
     ├── KeyringNotFound       there is no key ring here
     ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
+    ├── StorageUnavailable    an object cannot be had now; a later try may succeed
+    ├── ObjectsTooLarge       the objects of one request are more than it may hold together
     └── InvalidNamespace      a name that no namespace can have
 
 No message holds a value that came from outside: messages reach logs and people.
@@ -28,6 +30,14 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     MALFORMED = "malformed"
     TOO_MANY_LAYERS = "too-many-layers"
+    # Of references to payloads in S3.
+    BAD_REFERENCE = "bad-reference"
+    REFERENCE_REFUSED = "reference-refused"
+    TOO_MANY_OBJECTS = "too-many-objects"
+    OBJECT_MISSING = "object-missing"
+    OBJECT_DENIED = "object-denied"
+    OBJECT_TOO_LARGE = "object-too-large"
+    OBJECT_CHANGED = "object-changed"
 
 
 class CodecError(Exception):
@@ -64,6 +74,14 @@ class KeyringNotFound(CodecError):
 
 class KeyringUnavailable(CodecError):
     """The key ring cannot be had at the moment, and none that may be used is held."""
+
+
+class StorageUnavailable(CodecError):
+    """An object cannot be had at the moment."""
+
+
+class ObjectsTooLarge(CodecError):
+    """The objects of one request are together more than it may hold."""
 
 
 class InvalidNamespace(CodecError):

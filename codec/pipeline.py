@@ -52,12 +52,15 @@ Outcome = Opened | PayloadError | None
 """What decoding one payload gives; None where its encoding is not one of ours."""
 
 
-def decode(payloads: Iterable[HasContent], keys: Keys) -> list[Outcome]:
+def decode(
+    payloads: Iterable[HasContent], keys: Keys, allowance: compression.Allowance | None = None
+) -> list[Outcome]:
     """Open each payload, in order; one that cannot be opened never affects another.
 
+    `allowance` bounds what they may inflate to, by default as a request's are.
     Raises KeyringUnavailable, for the whole list, where a key may exist but can't be had now.
     """
-    peel = _Opener(keys).peel
+    peel = _Opener(keys, allowance or compression.Allowance()).peel
     outcomes: list[Outcome] = []
     for payload in payloads:
         try:
@@ -92,9 +95,9 @@ Opener = tuple[OpenOne, tuple[str, ...]]
 class _Opener:
     """Takes encodings off, with the keys and the allowance of one request."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, allowance: compression.Allowance) -> None:
         self._keys = keys
-        self._allowance = compression.Allowance()
+        self._allowance = allowance
         self._held: dict[bytes, Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 

@@ -40,11 +40,15 @@ _LASTING = frozenset(
 )
 
 
-def make_client(service: str = "secretsmanager") -> Any:  # noqa: ANN401 — made at run time
-    """An AWS client with our deadlines; credentials and region as AWS SDKs find them."""
+def make_client(service: str = "secretsmanager", **more: object) -> Any:  # noqa: ANN401 — made at run time
+    """An AWS client with our deadlines; credentials and region as AWS SDKs find them.
+
+    `more` are further options of botocore's Config.
+    """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_not_debug)
-    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, **_TIMEOUTS)
+    once = {"total_max_attempts": 1, "mode": "standard"}
+    config = Config(**{"retries": once, **_TIMEOUTS, **more})
     session = botocore.session.Session(session_vars={"region": _REGION})
     return session.create_client(service, config=config)
 

@@ -4,7 +4,7 @@ A request passes these checks, in this order, and the code below follows it line
 
     known operation 404, method 405, origin 403, declared length 413, content type 415,
     namespace 400, token shape and claims 401, JWKS 503, signature 401, policy 503 or 403,
-    body read 413, parsed 400, keys 503, answer size 413, audit record written
+    body read 413, parsed 400, keys 503, storage 503 or 413, answer size 413, audit record written
 
 A preflight is answered before all of them (handlers/asgi.py), on any path: a browser shows a
 404 to the page that asked only where the preflight went well.
@@ -13,26 +13,31 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 import asyncio
 from functools import partial
 
-from codec.cached import promptly
 from codec.errors import (
     CodecError,
     InvalidNamespace,
     KeyringNotFound,
     KeyringUnavailable,
+    ObjectsTooLarge,
     PayloadError,
+    StorageUnavailable,
     TooManyPayloads,
     WireError,
 )
+from codec.reference import Trusted
 from codec.sources import KeySource, check_namespace
+from codec.storage import Storage
+from codec.waiting import promptly
 from handlers.asgi import App, Call, guarded
 from handlers.audit import Write, nowhere
 from handlers.guard import Guard
 from handlers.jwks import JwksUnavailable
 from handlers.jws import TokenRefused
-from handlers.operations import OPERATIONS, Job, pass_through, read_payloads
+from handlers.operations import MAX_DATA_BYTES, OPERATIONS, Job, Server, pass_through, read_payloads
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
+from handlers.settings_storage import StorageSettings
 
 MAX_BODY_BYTES = 4_500_000
 BODY_SECONDS = 10  # below what the whole request has
@@ -44,6 +49,8 @@ _REASONS: dict[type[CodecError], str] = {
     KeyringNotFound: "keyring",
     PayloadError: "undecodable",
     KeyringUnavailable: "keys-unavailable",
+    StorageUnavailable: "storage-unavailable",
+    ObjectsTooLarge: "objects-too-large",
 }
 
 
@@ -61,6 +68,7 @@ def build_app(
     if (guard is None) != (settings.access is None):
         raise ValueError("a guard is needed exactly where the settings ask for tokens")
     keep_large_buffers()
+    server = Server(settings, source, _storage(settings.storage))
     operations = {name: OPERATIONS[name] for name in settings.operations}
 
     async def answer(call: Call) -> Answer:
@@ -81,12 +89,20 @@ def build_app(
             operation = pass_through
         body = await _body(call)
         try:
-            job = Job(namespace, read_payloads(body), call.record)
-            return await promptly(partial(operation, job, settings, source))
+            payloads = read_payloads(body)
+            job = Job(namespace, payloads, call.record, call.asks("preserveStorageRefs"))
+            return await promptly(partial(operation, job, server))
         except CodecError as error:
             raise _refusal(error) from error
 
     return guarded(answer, settings.cors, write)
+
+
+def _storage(settings: StorageSettings | None) -> Storage | None:
+    if settings is None:
+        return None
+    trusted = Trusted(settings.buckets, settings.drivers, shared=settings.shared)
+    return Storage(trusted, MAX_DATA_BYTES)
 
 
 def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:

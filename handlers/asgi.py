@@ -39,6 +39,7 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self._query: bytes = scope["query_string"]
         self._headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:  # several of one name are joined, as gateways do
             first = self._headers.get(name)
@@ -48,6 +49,10 @@ class Call:
         self.record = _begin(scope)
         self.record.origin = audit.printable(self.header("origin"))
         self.record.user_agent = audit.printable(self.header("user-agent"))
+
+    def asks(self, parameter: str) -> bool:
+        """Whether the query says that this is true, in the very words of the Web UI."""
+        return f"{parameter}=true".encode() in self._query.split(b"&")
 
     def header(self, name: str) -> str | None:
         """A header's value."""

@@ -60,6 +60,8 @@ class Record(
     user_agent: Text | None = None
     keys: dict[str, Count] = {}
     """How many payloads each key opened or sealed."""
+    references: Count = 0
+    """How many payloads stood for one in S3, and were looked for there."""
     undecoded: dict[str, Count] = {}
     """How many payloads came back as they were, by reason."""
     stale: list[Cache] = []

@@ -12,7 +12,7 @@ from handlers.cloud_ops import CloudError, CloudOps
 from handlers.https import HttpsDocument
 from handlers.jwks import Jwks
 from handlers.policy import Authorizer, PermissionsClaim, PolicyAuthorizer
-from handlers.settings import Access
+from handlers.settings_access import Access
 
 NOBODY = b'{"grants":[]}'
 

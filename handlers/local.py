@@ -16,13 +16,8 @@ from handlers.app import build_app
 from handlers.asgi import App, log
 from handlers.audit import Record, Write, lines_to, nowhere
 from handlers.guard import make_guard
-from handlers.settings import (
-    LocalSettings,
-    ServerSettings,
-    SettingsError,
-    local_settings,
-    server_settings,
-)
+from handlers.settings import LocalSettings, ServerSettings, local_settings, server_settings
+from handlers.settings_names import SettingsError
 from handlers.warm import warm
 
 

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from codec import pipeline, wire
-from codec.errors import PayloadError
+from codec.errors import PayloadError, Reason
 from codec.payload import Received
-from codec.pipeline import Keys, Opened
+from codec.pipeline import Keys, Opened, Outcome
 from codec.sources import KeySource
+from codec.storage import Resolved, Storage
 from handlers.audit import Record
 from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
 
 MAX_ANSWER_BYTES = 5_500_000
+MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
 # Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
 MAX_ESCAPED_BYTES = 6_000_000
 
@@ -23,6 +25,16 @@ class Job(NamedTuple):
     namespace: str
     payloads: Sequence[Received]
     record: Record
+    keeps_references: bool = False
+    """Whether references to payloads in S3 are to come back as references."""
+
+
+class Server(NamedTuple):
+    """What every job is done with."""
+
+    settings: ServerSettings
+    source: KeySource
+    storage: Storage | None
 
 
 def read_payloads(body: bytes) -> Sequence[Received]:
@@ -30,27 +42,49 @@ def read_payloads(body: bytes) -> Sequence[Received]:
     return wire.read(body, wire.MAX_PAYLOADS)
 
 
-def _decode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
-    keys = source.keys(job.namespace)
+def _decode(job: Job, server: Server) -> Answer:
+    keys = server.source.keys(job.namespace)
     outcomes = pipeline.decode(job.payloads, keys)
+    if server.storage is not None and not job.keeps_references:
+        outcomes = _resolve(job, server.storage, outcomes, keys).outcomes
+    failed = _note_outcomes(job, keys, outcomes)
+    if failed and server.settings.strict:
+        raise Refusal("undecodable")
     rendered = [
         wire.render_opened(outcome)
         if isinstance(outcome, Opened)
         else wire.render_received(payload)
         for payload, outcome in zip(job.payloads, outcomes, strict=True)
     ]
-    failed = [outcome.reason.value for outcome in outcomes if isinstance(outcome, PayloadError)]
-    _note(job, keys, _tally(key for o in outcomes if isinstance(o, Opened) for key in o.keys))
-    job.record.undecoded = _tally(failed)
-    if failed and settings.strict:
-        raise Refusal("undecodable")
-    return _answer(rendered, {"x-codec-undecoded": str(len(failed))})
+    return _answer(job, rendered, {"x-codec-undecoded": str(len(failed))})
 
 
-def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
+def _download(job: Job, server: Server) -> Answer:
+    if server.storage is None:
+        raise Refusal("operation")
+    keys = server.source.keys(job.namespace)
+    outcomes = pipeline.decode(job.payloads, keys)
+    resolved = _resolve(job, server.storage, outcomes, keys)
+    failed = _note_outcomes(job, keys, resolved.outcomes)
+    if failed:
+        too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & set(failed)
+        raise Refusal("objects-too-large" if too_large else "undownloadable")
+    if len(resolved.references) < len(job.payloads):
+        raise Refusal("not-a-reference")
+    opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
+    return _answer(job, [wire.render_opened(each) for each in opened], {})
+
+
+def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
+    resolved = storage.resolve(job.namespace, job.payloads, outcomes, keys)
+    job.record.references = len(resolved.references)
+    return resolved
+
+
+def _encode(job: Job, server: Server) -> Answer:
     if not job.payloads:
-        return _answer([], {})
-    keys = source.keys(job.namespace)
+        return _answer(job, [], {})
+    settings, keys = server.settings, server.source.keys(job.namespace)
     key = keys.sealing()
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
@@ -59,14 +93,22 @@ def _encode(job: Job, settings: ServerSettings, source: KeySource) -> Answer:
     )
     rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
     del sealed  # of a large request, what is done with must go before the answer is made
-    return _answer(rendered, {})
+    return _answer(job, rendered, {})
 
 
-def pass_through(job: Job, _settings: ServerSettings, _source: KeySource) -> Answer:
+def pass_through(job: Job, _server: Server) -> Answer:
     """Give the payloads back as they came, to a caller who may not read them."""
     job.record.payloads = len(job.payloads)
     job.record.outcome, job.record.reason = "passed-through", "denied"
-    return _answer([wire.render_received(payload) for payload in job.payloads], {})
+    return _answer(job, [wire.render_received(payload) for payload in job.payloads], {})
+
+
+def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
+    # Gives why payloads could not be decoded.
+    failed = [each.reason for each in outcomes if isinstance(each, PayloadError)]
+    _note(job, keys, _tally(key for o in outcomes if isinstance(o, Opened) for key in o.keys))
+    job.record.undecoded = _tally(each.value for each in failed)
+    return failed
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:
@@ -84,17 +126,18 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     return tally
 
 
-Operation = Callable[[Job, ServerSettings, KeySource], Answer]
-OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode}
+Operation = Callable[[Job, Server], Answer]
+OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode, "download": _download}
 
 
-def _answer(rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
+def _answer(job: Job, rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
+    too_large = "objects-too-large" if job.record.references else "answer-too-large"
     if sum(map(len, rendered)) > MAX_ANSWER_BYTES:
-        raise Refusal("answer-too-large")
+        raise Refusal(too_large)
     body = wire.write(rendered)
     escaped = len(body)
     if escaped > MAX_ESCAPED_BYTES // 2:
         escaped += body.count(b'"') + body.count(b"\\")
     if len(body) > MAX_ANSWER_BYTES or escaped > MAX_ESCAPED_BYTES:
-        raise Refusal("answer-too-large")
+        raise Refusal(too_large)
     return Answer(200, body, {"content-type": "application/json", **headers})

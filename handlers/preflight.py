@@ -5,7 +5,7 @@ from typing import Any
 
 from handlers import events
 from handlers.events import Event
-from handlers.settings import preflight_settings
+from handlers.settings_cors import preflight_settings
 
 _cors = preflight_settings(os.environ).cors
 

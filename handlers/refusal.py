@@ -51,6 +51,13 @@ REASONS: dict[str, tuple[int, str]] = {
     "keyring": (400, "There is no key ring for this namespace."),
     "keys-unavailable": (503, "The keys cannot be reached at the moment. Try again later."),
     "undecodable": (400, "A payload cannot be decoded, and this server is strict."),
+    "storage-unavailable": (503, "The storage cannot be reached at the moment. Try again later."),
+    "not-a-reference": (400, "Only references to payloads in storage can be downloaded."),
+    "undownloadable": (400, "A payload cannot be had from storage, or not be decoded."),
+    "objects-too-large": (
+        413,
+        "What lies in storage is too large for an answer: use `temporal-codec payload get`.",
+    ),
     "answer-too-large": (413, _TOO_LARGE),
     "time": (503, "There was no time left to answer. Try again later."),
     "event": (400, "This is not an HTTP request."),

@@ -34,6 +34,8 @@ from tests.codec.rings import JSON, Content, key, plain, sealed
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.handlers.test_outage import body
 from tests.rigs.processes import ROOT
+from tests.rigs.references import reference
+from tests.rigs.secrets_manager import CREDENTIALS
 
 SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text())
 ANA = Identity("auth0|123", "ana@example.com", "https://issuer/", "key-1", "jti-1", ())
@@ -230,6 +232,15 @@ def hanging() -> CachedSource:
     return CachedSource("file:ring", load)
 
 
+def referring(bucket: str = "payloads", size: int = 1) -> bytes:
+    """A body with one reference to a payload in S3."""
+    key = f"v0/ns/default/{'a' * 64}"
+    payload = reference(key, "a" * 64, bucket=bucket, size=size)
+    return json.dumps({"payloads": [payload]}).encode()
+
+
+OF_STORAGE = ("storage-unavailable", "not-a-reference", "undownloadable", "objects-too-large")
+NO_S3 = {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
 ASK = dict[str, Any]
 PROVOKED: dict[str, tuple[Server, ASK]] = {
     "operation": (Server(), {"path": "/canary"}),
@@ -250,6 +261,10 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "keyring": (Server(source=Source(KeyringNotFound("none"))), {"path": "/encode"}),
     "keys-unavailable": (Server(source=Source(KeyringUnavailable("down"))), {}),
     "undecodable": (Server(), {"body": body(sealed(plain(), key(2)))}),
+    "storage-unavailable": (Server(), {"body": referring()}),
+    "not-a-reference": (Server(), {"path": "/download"}),
+    "undownloadable": (Server(), {"path": "/download", "body": referring(bucket="canary")}),
+    "objects-too-large": (Server(), {"path": "/download", "body": referring(size=5 * 10**9)}),
     "answer-too-large": (Server(), {"body": body(inflating(3_000_000), inflating(1_500_000))}),
     "time": (Server(source=hanging()), {"context": Context()}),
     "fault": (Server(source=Source(ZeroDivisionError("canary"))), {}),
@@ -258,6 +273,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
 SETTINGS: dict[str, dict[str, str]] = {
     "no-namespace": {"default_namespace": ""},
     "undecodable": {"strict": "true"},
+    **{each: {"storage_buckets": "payloads"} for each in OF_STORAGE},
 }
 
 
@@ -266,6 +282,8 @@ def ask(reason: str, server: Server, asked: ASK, monkeypatch: pytest.MonkeyPatch
     asked = {"body": OURS, **asked}
     if reason == "body-too-slow":
         monkeypatch.setattr("handlers.app.BODY_SECONDS", -1)
+    for name, value in (NO_S3 if reason in OF_STORAGE else {}).items():
+        monkeypatch.setenv(name, value)
     if asked["body"] == []:
         with pytest.raises(ValueError, match="not enough values"):
             call(server.app(), **asked)

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from handlers.settings import (
-    NAMES,
-    SettingsError,
-    local_settings,
-    preflight_settings,
-    server_settings,
-)
+from handlers.settings import local_settings, server_settings
+from handlers.settings_cors import preflight_settings
+from handlers.settings_names import NAMES, SettingsError
 
 LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
 
@@ -49,7 +45,35 @@ def test_every_setting_is_read() -> None:
     assert not settings.cors.allows("http://localhost:8233")
 
 
+def test_a_bucket_brings_download() -> None:
+    """Where there is none nothing is followed; where nothing is decoded, nothing is fetched."""
+    assert server_settings({}).storage is None
+    settings = server_settings(
+        {
+            "CODEC_STORAGE_BUCKETS": "payloads,more.payloads-2",
+            "CODEC_STORAGE_DRIVERS": "aws.s3driver,eu/second",
+            "CODEC_STORAGE_SHARED": "true",
+        }
+    )
+    assert settings.storage is not None
+    assert settings.storage.buckets == {"payloads", "more.payloads-2"}
+    assert settings.storage.drivers == {"aws.s3driver", "eu/second"}
+    assert settings.storage.shared
+    assert settings.operations == ("decode", "encode", "download")
+    encoding = {"CODEC_STORAGE_BUCKETS": "payloads", "CODEC_OPERATIONS": "encode"}
+    assert server_settings(encoding).operations == ("encode",)
+
+
 WRONG = [
+    {"CODEC_OPERATIONS": "decode,download"},
+    {"CODEC_STORAGE_BUCKETS": "s3cret/"},
+    {"CODEC_STORAGE_BUCKETS": "payloads,"},
+    {"CODEC_STORAGE_BUCKETS": "Payloads"},
+    {"CODEC_STORAGE_BUCKETS": "arn:aws:s3:eu-west-1:123456789012:accesspoint/payloads"},
+    {"CODEC_STORAGE_BUCKETS": "payloads--euw1-az1--x-s3"},
+    {"CODEC_STORAGE_DRIVERS": ""},
+    {"CODEC_STORAGE_DRIVERS": "a, b"},
+    {"CODEC_STORAGE_SHARED": "yes"},
     {"CODEC_AUTH": "jwt-s3cret"},
     {"CODEC_AUTH": "JWT"},
     {"CODEC_AUTH": ""},

@@ -45,6 +45,7 @@ def test_every_route_has_its_function_and_no_authorizer() -> None:
         found[route["RouteKey"]] = function
     assert found == {
         "POST /decode": "DecodeFunction",
+        "POST /download": "DecodeFunction",
         "POST /encode": "EncodeFunction",
         "$default": "DecodeFunction",
         "OPTIONS /{proxy+}": "PreflightFunction",

@@ -11,7 +11,9 @@ import pytest
 
 from handlers.auth import Identity
 from handlers.policy import parse
-from handlers.settings import NAMES, SettingsError, preflight_settings, server_settings
+from handlers.settings import server_settings
+from handlers.settings_cors import preflight_settings
+from handlers.settings_names import NAMES, SettingsError
 from tests.rigs.processes import ROOT
 from tests.rigs.sam import SAM_PYTHON, make, sam
 
@@ -171,12 +173,26 @@ def test_readers_become_the_first_grant(name: str) -> None:
     (grant,) = parse(text.encode())
     bob = Identity("s", "bo+b@corp.io", "", "", "", ())
     assert grant.covers(bob, "orders-eu.a1b2c", "decode")
+    assert grant.covers(bob, "orders-eu.a1b2c", "download")
     assert not grant.covers(bob, "orders-eu.a1b2c", "encode")
     assert not grant.covers(bob, "other", "decode")
     pattern = templates()["read"]["Parameters"][name]["AllowedPattern"]
     assert re.fullmatch(pattern, given[name])
     for hostile in ('a@b"],"c', "a@b\\", "*@*", "@", "a", "a@b,", "a b@c"):
         assert not re.fullmatch(pattern, hostile) or (name, hostile) == ("ReaderNamespaces", "a")
+
+
+def test_a_bucket_is_what_download_comes_with() -> None:
+    """By default nothing is followed and no object may be read."""
+    deployed = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
+    assert server_settings(settings() | deployed).storage is None
+    given = server_settings(settings(StorageBucket="payloads") | deployed)
+    assert given.storage is not None
+    assert given.storage.buckets == {"payloads"}
+    assert given.operations == ("decode", "encode", "download")
+    conditions = templates()["made"]["Resources"]
+    assert conditions["ObjectReader"]["Condition"] == "HasStorage"
+    assert conditions["ObjectKeyUser"]["Condition"] == "HasStorageKey"
 
 
 def test_temporal_cloud_decides_with_a_key_that_only_its_secret_names() -> None:
@@ -303,6 +319,21 @@ READS_API_KEY = [
         "Resource": {"Ref": "CloudApiKey"},
     }
 ]
+READS_OBJECTS = [
+    {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::${StorageBucket}/v0/*"},
+    },
+    {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": {"Ref": "StorageKey"},
+        "Condition": {
+            "StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}
+        },
+    },
+]
 ROTATES = [
     {
         "Effect": "Allow",
@@ -334,7 +365,7 @@ TELLS = [
     },
 ]
 MAY = {
-    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY,
+    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + READS_OBJECTS,
     ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY,
     PREFLIGHT: TELLS,
     "RotationFunction": TELLS + ROTATES,

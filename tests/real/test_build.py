@@ -145,9 +145,10 @@ def test_every_module_that_a_function_may_load_is_there() -> None:
     late = (
         "import handlers.rotation, codec.secrets_manager, cramjam, handlers.metrics;"
         "from codec.secrets_manager import make_client;"
-        "secrets, ssm = map(make_client, ('secretsmanager', 'ssm'));"
+        "import codec.s3;"
+        "secrets, ssm, s3 = map(make_client, ('secretsmanager', 'ssm', 's3'));"
         "secrets.describe_secret, secrets.get_secret_value, secrets.put_secret_value;"
-        "secrets.update_secret_version_stage, ssm.get_parameter;"
+        "secrets.update_secret_version_stage, ssm.get_parameter, s3.get_object;"
         "import botocore.credentials, botocore.httpsession as web, botocore.retries.standard;"
         "assert web.get_cert_path(True).endswith('botocore/cacert.pem');"
         "web.URLLib3Session()"
@@ -176,7 +177,7 @@ def test_aws_is_found_where_the_whole_botocore_finds_it(region: str, fips: str) 
     """Its list of endpoints is cut down: the addresses are the same, in every partition."""
     ask = (
         "from codec.secrets_manager import make_client;"
-        "print(*(make_client(each).meta.endpoint_url for each in ('secretsmanager', 'ssm')))"
+        "print(*(make_client(each).meta.endpoint_url for each in ('secretsmanager', 'ssm', 's3')))"
     )
     settings = {"AWS_REGION": region, **({"AWS_USE_FIPS_ENDPOINT": fips} if fips else {})}
     told = [
@@ -195,7 +196,7 @@ def test_aws_is_found_where_the_whole_botocore_finds_it(region: str, fips: str) 
     ]
     assert told[0] == told[1]
     if not fips:
-        assert told[0] == [REGIONS[region].format(each) for each in ("secretsmanager", "ssm")]
+        assert told[0] == [REGIONS[region].format(each) for each in ("secretsmanager", "ssm", "s3")]
 
 
 def zipped(folder: Path) -> bytes:

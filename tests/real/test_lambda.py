@@ -16,6 +16,8 @@ from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.lambda_events import KINDS, Answer, Request
 from tests.rigs.lambda_runtime import Function, lambda_function
 from tests.rigs.processes import ROOT
+from tests.rigs.references import BUCKET, PREFIX, body, encoded, reference, stored
+from tests.rigs.s3 import s3_gate
 from tests.vectors_read import Vector, payloads, vectors
 
 HANDLERS = {
@@ -145,6 +147,25 @@ def test_the_encode_function_serves_encode_alone(path: str, functions: dict[str,
     request = Request("POST", path, {"content-type": "application/json"}, b'{"payloads":[]}')
     for kind in KINDS:
         assert through(functions["EncodeFunction"], kind, request).status == 404
+
+
+@pytest.mark.parametrize("operation", ["decode", "download"])
+def test_the_decode_function_resolves_references(
+    operation: str, settings: dict[str, str], moto: int
+) -> None:
+    """With what the artifact has left of botocore, over HTTP; and S3 is asked for one object."""
+    with s3_gate(moto) as gate:
+        sha256 = gate.put(BUCKET, f"{PREFIX}lambda", stored(b'"large"'))
+        storage = {"CODEC_STORAGE_BUCKETS": BUCKET, **gate.environment}
+        headers = {"content-type": "application/json", "x-namespace": "default"}
+        asked = body(reference(f"{PREFIX}lambda", sha256)).encode()
+        request = Request("POST", f"/{operation}", headers, asked)
+        handler = HANDLERS["DecodeFunction"]
+        with lambda_function("DecodeFunction", handler, {**settings, **storage}) as function:
+            answer = through(function, "http-api", request)
+        assert answer.status == 200
+        assert json.loads(answer.body)["payloads"][0]["data"] == encoded(b'"large"')
+        assert gate.asked == [f"GET /{BUCKET}/{PREFIX}lambda"]
 
 
 def test_the_encode_function_serves_nothing_where_encode_is_off(settings: dict[str, str]) -> None:

@@ -1,0 +1,44 @@
+"""Progress bars, for people at a terminal who have to wait."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
+
+T = TypeVar("T")
+
+# Fewer are done before anybody has read a progress bar.
+_LONG = 200
+_LARGE = 1_000_000
+
+
+def counted(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+    """Show how many of so many items were done."""
+    screen = Console(stderr=True)
+    shown = total > _LONG and screen.is_terminal
+    return track(items, what, total, console=screen, transient=True, disable=not shown)
+
+
+def weighed(pieces: Iterable[bytes], what: str, total: int) -> Iterator[bytes]:
+    """Show how many of so many bytes went by."""
+    screen = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+        disable=not (total > _LARGE and screen.is_terminal),
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        for piece in pieces:
+            yield piece
+            progress.advance(task, len(piece))
