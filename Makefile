@@ -42,9 +42,9 @@ GO_READY := $(INTEROP)/go/.ready
 TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
 JAVA_READY := $(INTEROP)/java/.ready
 
-.PHONY: help run test check bench bench-cold bench-burst bench-memory bench-instructions fuzz mutants seals build deploy local digest sam \
-	template-lint lambda-runtime lambda-image temporal ui-server demo interop-go interop-typescript \
-	interop-java
+.PHONY: help run test check screenshots bench bench-cold bench-burst bench-memory \
+	bench-instructions fuzz mutants seals build deploy local digest sam template-lint \
+	lambda-runtime lambda-image temporal ui-server demo interop-go interop-typescript interop-java
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ bench-instructions: $(SYNCED) ## count a decode's instructions, and write docs/p
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
+
+screenshots: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## of the Web UI, for the docs
+	$(RUN) python -m tests.screenshots
 
 mutants: $(SYNCED) ## faults put into what must be right: the tests must find each; MODULE=...
 	$(RUN) python -m tests.mutants $(MODULE)

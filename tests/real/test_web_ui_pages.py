@@ -5,66 +5,37 @@ The example's order waits to be collected; its customer's name is in all that is
 
 import json
 import re
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Response, expect
+from playwright.sync_api import Browser, Response, expect
 
+from tests.rigs import pages
 from tests.rigs.browser import browser
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.processes import clean_environment, free_port, running
-from tests.rigs.temporal import DevServer, dev_server
+from tests.rigs.pages import PAGES, Shop, visit
+from tests.rigs.processes import free_port
 from tests.rigs.web_ui import web_ui
 
 pytestmark = [pytest.mark.real("Temporal"), pytest.mark.real("Chromium")]
 
 JSON = ("--output", "json")
 ENCRYPTED = b64encode(b"binary/encrypted").decode()
-HISTORY = "/workflows/{order}/{run}/history"
-# Where, which of the history's views, and what must be there to be read.
-PAGES = {
-    "history": (HISTORY, "All", ['"customer": "canary"', '"packed: parcel for canary"']),
-    "compact history": (
-        HISTORY,
-        "Compact",
-        ['"canary wishes for a card"', '"changed: new address'],
-    ),
-    "history as JSON": (HISTORY, "JSON", ["all that canary ever bought"]),
-    "pending activities": (
-        "/workflows/{order}/{run}/pending-activities",
-        None,
-        ["no courier for parcel to be shipped to canary", "label printed: parcel to be shipped"],
-    ),
-    "memo": (
-        "/workflows/{order}/{run}/memo",
-        None,
-        ["regular customer canary", "the credit of canary is good"],
-    ),
-    "schedule": ("/schedules/{schedule}", None, ["gift of the week for canary"]),
+SECRETS = {
+    "history": ['"customer": "canary"', '"packed: parcel for canary"'],
+    "compact history": ['"canary wishes for a card"', '"changed: new address'],
+    "history as JSON": ["all that canary ever bought"],
+    "pending activities": ["no courier for parcel to be shipped to canary", "label printed"],
+    "memo": ["regular customer canary", "the credit of canary is good"],
+    "schedule": ["gift of the week for canary"],
 }
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A Temporal Service with its own Web UI, and what there is to look at."""
-
-    server: DevServer
-    bundled: str
-    made: dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    port, ready = free_port(), tmp_path_factory.mktemp("shop") / "ready"
-    with dev_server(ui_port=port) as server:
-        command: list[str | Path] = [sys.executable, "-m", "tests.rigs.shop", server.address, ready]
-        with running(command, ready.exists, clean_environment({})):
-            yield Shop(server, f"http://127.0.0.1:{port}", json.loads(ready.read_text()))
+    with pages.shop(tmp_path_factory.mktemp("shop"), "canary") as open_shop:
+        yield open_shop
 
 
 @pytest.fixture(scope="module", params=["bundled", "newer"])
@@ -100,61 +71,13 @@ def sealed(shop: Shop) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(each) for each in (ENCRYPTED, *data)))
 
 
-@dataclass
-class Visit:
-    """A page, what it asked of the Codec Server, and what the browser complained of."""
-
-    page: Page
-    asked: list[Request] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def in_order(self) -> bool:
-        """Whether every answer was 200, and the browser let the page read each."""
-        answers = [asked.response() for asked in self.asked]
-        return all(answer and answer.status == 200 for answer in answers) and not any(
-            "CORS" in text for text in self.complaints
-        )
-
-
-@contextmanager
-def visit(chromium: Browser, endpoint: str | None) -> Iterator[Visit]:
-    """A browser that nobody has used, with this endpoint, if any, as its own setting."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 2000})
-    try:
-        if endpoint:
-            context.add_init_script(
-                "localStorage.overrideRemoteCodecConfiguration = 'true';"
-                f"localStorage.endpoint = JSON.stringify('{endpoint}');"
-            )
-        seen = Visit(context.new_page())
-        seen.page.on("console", lambda message: seen.complaints.append(message.text))
-        seen.page.on("request", lambda asked: _keep(seen, asked))
-        yield seen
-    finally:
-        context.close()
-
-
-def _keep(seen: Visit, asked: Request) -> None:
-    if asked.method == "POST" and asked.url.partition("?")[0].endswith(("/decode", "/encode")):
-        seen.asked.append(asked)
-
-
-def look(seen: Visit, shop: Shop, ui: str, name: str) -> list[str]:
-    """Open a page of the order; gives what must be there to be read."""
-    path, view, secrets = PAGES[name]
-    seen.page.goto(f"{ui}/namespaces/default{path.format(**shop.made)}")
-    if view:
-        found = seen.page.get_by_role("button", name=view, exact=True)
-        found.or_(seen.page.get_by_role("tab", name=view, exact=True)).first.click()
-    return secrets
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_read_with_the_endpoint(
     name: str, ui: str, shop: Shop, codec: CodecServer, chromium: Browser
 ) -> None:
     with visit(chromium, codec.url) as seen:
-        for secret in look(seen, shop, ui, name):
+        seen.open(shop, ui, name)
+        for secret in SECRETS[name]:
             expect(seen.page.locator("body")).to_contain_text(secret)
         assert seen.asked
         assert seen.in_order()
@@ -166,7 +89,7 @@ def test_a_page_is_ciphertext_without_it(
 ) -> None:
     """The newer Web UI shows data without its encoding."""
     with visit(chromium, None) as seen:
-        look(seen, shop, ui, name)
+        seen.open(shop, ui, name)
         expect(seen.page.locator("body")).to_contain_text(sealed)
         assert "canary" not in seen.page.content()
         assert seen.asked == []
@@ -209,7 +132,7 @@ def test_a_signal_from_a_page_is_sealed(
     """The workflow has one wish more, which the Service cannot read."""
     before = wishes(shop, codec)
     with visit(chromium, codec.url) as seen:
-        look(seen, shop, ui, "memo")
+        seen.open(shop, ui, "memo")
         seen.page.get_by_label("More Actions").or_(
             seen.page.get_by_role("button", name="More Actions")
         ).first.click()

@@ -1,0 +1,91 @@
+"""The example's shop on a real Temporal, and its pages in the Web UI, in Chromium."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Request
+
+from tests.rigs.processes import clean_environment, free_port, running
+from tests.rigs.temporal import DevServer, dev_server
+
+HISTORY = "/workflows/{order}/{run}/history"
+# Where a page is, and which of the history's views it is.
+PAGES = {
+    "history": (HISTORY, "All"),
+    "compact history": (HISTORY, "Compact"),
+    "history as JSON": (HISTORY, "JSON"),
+    "pending activities": ("/workflows/{order}/{run}/pending-activities", None),
+    "memo": ("/workflows/{order}/{run}/memo", None),
+    "schedule": ("/schedules/{schedule}", None),
+}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A Temporal Service with its own Web UI, and what there is to look at."""
+
+    server: DevServer
+    bundled: str
+    made: dict[str, str]
+
+
+@contextmanager
+def shop(folder: Path, customer: str) -> Iterator[Shop]:
+    """Open it, with one order of this customer, who is in all that is secret."""
+    port, ready = free_port(), folder / "ready"
+    with dev_server(ui_port=port) as server:
+        module = "tests.rigs.shop"
+        command: list[str | Path] = [sys.executable, "-m", module, server.address, ready, customer]
+        with running(command, ready.exists, clean_environment({})):
+            yield Shop(server, f"http://127.0.0.1:{port}", json.loads(ready.read_text()))
+
+
+@dataclass
+class Visit:
+    """A page, what it asked of the Codec Server, and what the browser complained of."""
+
+    page: Page
+    asked: list[Request] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, shop: Shop, ui: str, name: str) -> None:
+        """Open a page of the order."""
+        path, view = PAGES[name]
+        self.page.goto(f"{ui}/namespaces/default{path.format(**shop.made)}")
+        if view:
+            found = self.page.get_by_role("button", name=view, exact=True)
+            found.or_(self.page.get_by_role("tab", name=view, exact=True)).first.click()
+
+    def in_order(self) -> bool:
+        """Whether every answer was 200, and the browser let the page read each."""
+        answers = [asked.response() for asked in self.asked]
+        return all(answer and answer.status == 200 for answer in answers) and not any(
+            "CORS" in text for text in self.complaints
+        )
+
+
+@contextmanager
+def visit(chromium: Browser, endpoint: str | None, height: int = 2000) -> Iterator[Visit]:
+    """A browser that nobody has used, with this endpoint, if any, as its own setting."""
+    context = chromium.new_context(viewport={"width": 1280, "height": height})
+    try:
+        if endpoint:
+            context.add_init_script(
+                "localStorage.overrideRemoteCodecConfiguration = 'true';"
+                f"localStorage.endpoint = JSON.stringify('{endpoint}');"
+            )
+        seen = Visit(context.new_page())
+        seen.page.on("console", lambda message: seen.complaints.append(message.text))
+        seen.page.on("request", lambda asked: _keep(seen, asked))
+        yield seen
+    finally:
+        context.close()
+
+
+def _keep(seen: Visit, asked: Request) -> None:
+    if asked.method == "POST" and asked.url.partition("?")[0].endswith(("/decode", "/encode")):
+        seen.asked.append(asked)
