@@ -33,7 +33,12 @@ def is_ours(metadata: Mapping[str, bytes]) -> bool:
 
 def sealed_metadata(key: Key) -> dict[str, bytes]:
     """The metadata of a payload sealed with this key."""
-    return {ENCODING: ENCRYPTED, KEY_ID: key.id.encode()}
+    return metadata_of(key.id)
+
+
+def metadata_of(key_id: str) -> dict[str, bytes]:
+    """The metadata of a payload sealed with the key of this id."""
+    return {ENCODING: ENCRYPTED, KEY_ID: key_id.encode()}
 
 
 def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:

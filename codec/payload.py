@@ -37,10 +37,6 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
     __repr__ = object.__repr__  # the default would show the data
 
-    def serialize(self) -> bytes:
-        """The protobuf form."""
-        return serialize(self.metadata, self.data, self.sizes)
-
 
 class PayloadMessage(Protocol):
     """The generated class, as far as it is used here."""
@@ -98,7 +94,25 @@ def parse(serialized: bytes) -> PayloadMessage:
 
 def serialize(metadata: Mapping[str, bytes], data: bytes, sizes: Iterable[int] = ()) -> bytes:
     """Write a Payload; `sizes` are the external payloads' in bytes."""
-    parts = [_metadata_entry(key, value) for key, value in metadata.items()]
+    return _serialize(_metadata_field(metadata), data, sizes)
+
+
+def serialize_all(payloads: Iterable[Received]) -> list[bytes]:
+    """The protobuf forms of a request's payloads."""
+    last, field, serialized = None, b"", []
+    for payload in payloads:
+        if payload.metadata is not last:  # payloads of one request mostly share one object
+            last, field = payload.metadata, _metadata_field(payload.metadata)
+        serialized.append(_serialize(field, payload.data, payload.sizes))
+    return serialized
+
+
+def _metadata_field(metadata: Mapping[str, bytes]) -> bytes:
+    return b"".join([_metadata_entry(key, value) for key, value in metadata.items()])
+
+
+def _serialize(metadata_field: bytes, data: bytes, sizes: Iterable[int]) -> bytes:
+    parts = [metadata_field]
     if data:
         parts += (_DATA, _varint(len(data)), data)
     if sizes:
@@ -119,6 +133,8 @@ def _metadata_entry(key: str, value: bytes) -> bytes:
 def _varint(number: int) -> bytes:
     if number < 0x80:
         return number.to_bytes()
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

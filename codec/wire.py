@@ -7,6 +7,7 @@ The complete one, `codec.strict`, then decides, and finds the words for what is 
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from pybase64 import b64decode, b64encode
@@ -134,7 +135,7 @@ def render_opened(opened: Opened) -> bytes:
 
 def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], bytes]:
     """What writes the JSON of payloads sealed with this key, from their data and sizes."""
-    before = _before_data(encryption.sealed_metadata(key))
+    before = _before_sealed(key.id)
 
     def render_sealed(data: bytes, sizes: Sequence[int]) -> bytes:
         if sizes:
@@ -142,6 +143,11 @@ def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], bytes]:
         return b'%b"%b"}' % (before, b64encode(data))
 
     return render_sealed
+
+
+@lru_cache(maxsize=64)  # made anew it takes as long as sealing two small payloads
+def _before_sealed(key_id: str) -> bytes:
+    return _before_data(encryption.metadata_of(key_id))
 
 
 def _render_message(message: PayloadMessage) -> bytes:

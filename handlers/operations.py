@@ -1,11 +1,11 @@
 """What the server does with the payloads of a request that may have it done."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from codec import pipeline, wire
 from codec.errors import PayloadError, Reason
-from codec.payload import Received
+from codec.payload import Received, serialize_all
 from codec.pipeline import Keys, Opened, Outcome
 from codec.sources import KeySource
 from codec.storage import Resolved, Storage
@@ -13,6 +13,7 @@ from handlers.audit import Record
 from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
 
+T = TypeVar("T")
 MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
 # Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
@@ -88,9 +89,7 @@ def _encode(job: Job, server: Server) -> Answer:
     key = keys.sealing()
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
-    sealed = pipeline.encode(
-        [payload.serialize() for payload in job.payloads], key, compress=settings.compress
-    )
+    sealed = pipeline.encode(serialize_all(job.payloads), key, compress=settings.compress)
     rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
     del sealed  # of a large request, what is done with must go before the answer is made
     return _answer(job, rendered, {})
@@ -105,8 +104,13 @@ def pass_through(job: Job, _server: Server) -> Answer:
 
 def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
     # Gives why payloads could not be decoded.
+    opened = _tally(each.keys for each in outcomes if isinstance(each, Opened))
+    used: dict[str, int] = {}
+    for labels, number in opened.items():
+        for label in labels:
+            used[label] = used.get(label, 0) + number
     failed = [each.reason for each in outcomes if isinstance(each, PayloadError)]
-    _note(job, keys, _tally(key for o in outcomes if isinstance(o, Opened) for key in o.keys))
+    _note(job, keys, used)
     job.record.undecoded = _tally(each.value for each in failed)
     return failed
 
@@ -118,11 +122,11 @@ def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:
         job.record.stale.append("keys")
 
 
-def _tally(names: Iterable[str]) -> dict[str, int]:
+def _tally(things: Iterable[T]) -> dict[T, int]:
     # A Counter takes longer than one small payload does.
-    tally: dict[str, int] = {}
-    for name in names:
-        tally[name] = tally.get(name, 0) + 1
+    tally: dict[T, int] = {}
+    for thing in things:
+        tally[thing] = tally.get(thing, 0) + 1
     return tally
 
 

@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from codec import WireError, strict, wire
 from codec.errors import TooManyPayloads
-from codec.payload import Received, parse
+from codec.payload import Received, parse, serialize_all
 from codec.pipeline import Opened
 from codec.wire import read, render_received, write
 
@@ -247,7 +247,7 @@ def test_reads_what_the_sdk_means(
     from google.protobuf import json_format  # noqa: PLC0415, TID251 — the reference to agree with
 
     expected = json_format.Parse(text, Payloads())
-    assert [Payload.FromString(each.serialize()) for each in read(text.encode())] == list(
+    assert [Payload.FromString(each) for each in serialize_all(read(text.encode()))] == list(
         expected.payloads
     )
 
@@ -258,7 +258,7 @@ def test_opened_payloads_are_written_alike_by_both_ways(payloads: list[Received]
     from codec.payload import recognise  # noqa: PLC0415
 
     for payload in [*payloads, *(Received(JSON, each.data) for each in payloads)]:
-        serialized = payload.serialize()
+        (serialized,) = serialize_all([payload])
         quick = wire.render_opened(Opened(serialized, recognise(serialized), ()))
         assert quick == wire.render_opened(Opened(serialized, None, ())) == render_received(payload)
         assert parse(serialized).data == payload.data
