@@ -4,7 +4,7 @@ Fields and numbers are those of ``temporal.api.common.v1.Payload``; the bytes ar
 The SDK, whose native bridge takes a third of a second to load, stays out of the server.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self, cast
 
 import msgspec
@@ -97,14 +97,13 @@ def serialize(metadata: Mapping[str, bytes], data: bytes, sizes: Iterable[int] =
     return _serialize(_metadata_field(metadata), data, sizes)
 
 
-def serialize_all(payloads: Iterable[Received]) -> list[bytes]:
+def serialize_all(payloads: Iterable[Received]) -> Iterator[bytes]:
     """The protobuf forms of a request's payloads."""
-    last, field, serialized = None, b"", []
+    last, field = None, b""
     for payload in payloads:
         if payload.metadata is not last:  # payloads of one request mostly share one object
             last, field = payload.metadata, _metadata_field(payload.metadata)
-        serialized.append(_serialize(field, payload.data, payload.sizes))
-    return serialized
+        yield _serialize(field, payload.data, payload.sizes)
 
 
 def _metadata_field(metadata: Mapping[str, bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """Lists of payloads: sealed one by one, opened by peeling encodings from the outside in."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from codec.payload import ENCODING, HasContent, Known, parse, recognise, seriali
 
 MAX_LAYERS = 4
 _ZLIB = b"binary/zlib"
+_NONCES_DRAWN = 32
 
 
 class Keys(Protocol):
@@ -70,17 +71,24 @@ def decode(
     return outcomes
 
 
-def encode(serialized: Sequence[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
+def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
     """Seal serialized payloads; gives what belongs into each new payload's data."""
     if compress:
-        serialized = [_smaller(payload) for payload in serialized]
-    size = encryption.NONCE_BYTES
-    # One call to the operating system for all: a call costs as much as sealing a small payload.
-    nonces = os.urandom(size * len(serialized))
+        serialized = map(_smaller, serialized)
+    # Of a large request, no more than one serialized payload need be held at a time.
     return [
-        encryption.seal(key, payload, nonces[size * index : size * (index + 1)])
-        for index, payload in enumerate(serialized)
+        encryption.seal(key, each, nonce)
+        for each, nonce in zip(serialized, _nonces(), strict=False)
     ]
+
+
+def _nonces() -> Iterator[bytes]:
+    # Some for each call to the operating system: a call costs as much as sealing a small payload.
+    size = encryption.NONCE_BYTES
+    while True:
+        drawn = os.urandom(size * _NONCES_DRAWN)
+        for start in range(0, len(drawn), size):
+            yield drawn[start : start + size]
 
 
 def _smaller(payload: bytes) -> bytes:
