@@ -90,7 +90,6 @@ def build_app(
         body = await _body(call)
         try:
             payloads = read_payloads(body)
-            del body  # of a large request, no form that is done with is held any longer
             job = Job(namespace, payloads, call.record, call.asks("preserveStorageRefs"))
             return await promptly(partial(operation, job, server))
         except CodecError as error:

@@ -57,6 +57,7 @@ def _decode(job: Job, server: Server) -> Answer:
         else wire.render_received(payload)
         for payload, outcome in zip(job.payloads, outcomes, strict=True)
     ]
+    del outcomes  # of a large request, what is done with must go before the answer is made
     return _answer(job, rendered, {"x-codec-undecoded": str(len(failed))})
 
 
@@ -91,7 +92,7 @@ def _encode(job: Job, server: Server) -> Answer:
     render = wire.sealed_renderer(key)
     sealed = pipeline.encode(serialize_all(job.payloads), key, compress=settings.compress)
     rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
-    del sealed  # of a large request, what is done with must go before the answer is made
+    del sealed  # as above
     return _answer(job, rendered, {})
 
 
