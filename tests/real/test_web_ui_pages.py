@@ -5,22 +5,23 @@ The example's order waits to be collected; its customer's name is in all that is
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Response, expect
 
 from tests.rigs import pages
 from tests.rigs.browser import browser
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.pages import PAGES, Shop, visit
+from tests.rigs.pages import PAGES, Shop, person, visit
 from tests.rigs.processes import free_port
 from tests.rigs.web_ui import web_ui
 
 pytestmark = [pytest.mark.real("Temporal"), pytest.mark.real("Chromium")]
 
 JSON = ("--output", "json")
+SIGNALED = "workflowExecutionSignaledEventAttributes"
 ENCRYPTED = b64encode(b"binary/encrypted").decode()
 SECRETS = {
     "history": ['"customer": "canary"', '"packed: parcel for canary"'],
@@ -61,6 +62,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
+def reader(chromium: Browser, codec: CodecServer) -> Iterator[BrowserContext]:
+    """Somebody who has set the endpoint."""
+    with person(chromium, codec.url) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def stranger(chromium: Browser) -> Iterator[BrowserContext]:
+    """Somebody who has not."""
+    with person(chromium, None) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
 def sealed(shop: Shop) -> re.Pattern[str]:
     """The encoding, or the first bytes of any payload that the Service has, as text."""
     history = shop.server.cli(*("workflow", "show", "--workflow-id", shop.made["order"], *JSON))
@@ -73,9 +88,9 @@ def sealed(shop: Shop) -> re.Pattern[str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_read_with_the_endpoint(
-    name: str, ui: str, shop: Shop, codec: CodecServer, chromium: Browser
+    name: str, ui: str, shop: Shop, reader: BrowserContext
 ) -> None:
-    with visit(chromium, codec.url) as seen:
+    with visit(reader) as seen:
         seen.open(shop, ui, name)
         for secret in SECRETS[name]:
             expect(seen.page.locator("body")).to_contain_text(secret)
@@ -85,22 +100,43 @@ def test_a_page_is_read_with_the_endpoint(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_ciphertext_without_it(
-    name: str, ui: str, shop: Shop, sealed: re.Pattern[str], chromium: Browser
+    name: str, ui: str, shop: Shop, sealed: re.Pattern[str], stranger: BrowserContext
 ) -> None:
     """The newer Web UI shows data without its encoding."""
-    with visit(chromium, None) as seen:
+    with visit(stranger) as seen:
         seen.open(shop, ui, name)
         expect(seen.page.locator("body")).to_contain_text(sealed)
         assert "canary" not in seen.page.content()
         assert seen.asked == []
 
 
+def test_the_dialog_sets_the_endpoint(
+    ui: str, shop: Shop, codec: CodecServer, chromium: Browser
+) -> None:
+    """It stores what these tests put there themselves, and is heeded once the page is reloaded."""
+    with person(chromium, None) as context, visit(context) as seen:
+        seen.open(shop, ui, "memo")
+        expect(seen.page.locator("body")).to_contain_text(ENCRYPTED)
+        seen.choose(codec.url)
+        # By keyboard: the bundled Web UI's own page covers the button.
+        seen.page.get_by_role("button", name="Apply").press("Enter")
+        seen.page.wait_for_function("localStorage.overrideRemoteCodecConfiguration === 'true'")
+        assert seen.page.evaluate("localStorage.endpoint") == json.dumps(codec.url)
+        seen.page.reload()
+        expect(seen.page.locator("body")).to_contain_text("regular customer canary")
+        assert seen.in_order()
+
+
 def test_what_is_started_from_a_page_is_sealed(
-    ui: str, shop: Shop, codec: CodecServer, chromium: Browser, request: pytest.FixtureRequest
+    ui: str,
+    shop: Shop,
+    codec: CodecServer,
+    reader: BrowserContext,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Its worker reads it; the Service has ciphertext."""
     identity = f"from-{request.node.callspec.id}"
-    with visit(chromium, codec.url) as seen:
+    with visit(reader) as seen:
         seen.page.goto(f"{ui}/namespaces/default/workflows/start-workflow")
         seen.page.locator("#workflowId").fill(identity)
         seen.page.locator("#taskQueue").fill("orders")
@@ -118,7 +154,7 @@ def test_what_is_started_from_a_page_is_sealed(
     started = json.loads(history)["events"][0]["workflowExecutionStartedEventAttributes"]
     (sealed,) = started["input"]["payloads"]
     assert sealed["metadata"]["encoding"] == ENCRYPTED
-    assert "canary" not in history
+    assert b"canary" not in legible(history)
 
 
 def _starts(answer: Response, identity: str) -> bool:
@@ -127,11 +163,11 @@ def _starts(answer: Response, identity: str) -> bool:
 
 
 def test_a_signal_from_a_page_is_sealed(
-    ui: str, shop: Shop, codec: CodecServer, chromium: Browser
+    ui: str, shop: Shop, codec: CodecServer, reader: BrowserContext
 ) -> None:
     """The workflow has one wish more, which the Service cannot read."""
     before = wishes(shop, codec)
-    with visit(chromium, codec.url) as seen:
+    with visit(reader) as seen:
         seen.open(shop, ui, "memo")
         seen.page.get_by_label("More Actions").or_(
             seen.page.get_by_role("button", name="More Actions")
@@ -149,7 +185,16 @@ def test_a_signal_from_a_page_is_sealed(
     history = shop.server.cli(
         "workflow", "show", "--workflow-id", shop.made["order"], "--output", "json"
     )
-    assert "canary" not in history
+    events = json.loads(history)["events"]
+    *_, signal = filter(None, (each.get(SIGNALED) for each in events))
+    (sealed,) = signal["input"]["payloads"]
+    assert (signal["signalName"], sealed["metadata"]["encoding"]) == ("wish", ENCRYPTED)
+    assert b"canary" not in legible(history)
+
+
+def legible(history: str) -> bytes:
+    """The data of all payloads, as whoever has no key reads it: JSON has it in base64."""
+    return b"\n".join(map(b64decode, re.findall(r'"data": "([^"]*)"', history)))
 
 
 def wishes(shop: Shop, codec: CodecServer) -> int:

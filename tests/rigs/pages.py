@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.rigs.processes import clean_environment, free_port, running
 from tests.rigs.temporal import DevServer, dev_server
@@ -60,6 +60,17 @@ class Visit:
             found = self.page.get_by_role("button", name=view, exact=True)
             found.or_(self.page.get_by_role("tab", name=view, exact=True)).first.click()
 
+    def choose(self, endpoint: str) -> None:
+        """Enter an endpoint as people do, behind the glasses. It is not applied yet."""
+        self.page.get_by_role("button", name="Configure Codec Server").click()
+        fold = self.page.get_by_role("button", name="Use Cluster-level setting")
+        own = self.page.get_by_text("Use my browser setting")
+        expect(fold.or_(own).filter(visible=True).first).to_be_visible()
+        if fold.is_visible():  # The bundled Web UI hides the choices in it.
+            fold.click()
+        own.filter(visible=True).first.click()
+        self.page.get_by_label("Codec Server browser endpoint").fill(endpoint)
+
     def in_order(self) -> bool:
         """Whether every answer was 200, and the browser let the page read each."""
         answers = [asked.response() for asked in self.asked]
@@ -69,21 +80,26 @@ class Visit:
 
 
 @contextmanager
-def visit(chromium: Browser, endpoint: str | None, height: int = 2000) -> Iterator[Visit]:
+def person(chromium: Browser, endpoint: str | None) -> Iterator[BrowserContext]:
     """A browser that nobody has used, with this endpoint, if any, as its own setting."""
-    context = chromium.new_context(viewport={"width": 1280, "height": height})
-    try:
+    with chromium.new_context() as context:
         if endpoint:
             context.add_init_script(
                 "localStorage.overrideRemoteCodecConfiguration = 'true';"
                 f"localStorage.endpoint = JSON.stringify('{endpoint}');"
             )
-        seen = Visit(context.new_page())
-        seen.page.on("console", lambda message: seen.complaints.append(message.text))
-        seen.page.on("request", lambda asked: _keep(seen, asked))
+        yield context
+
+
+@contextmanager
+def visit(context: BrowserContext) -> Iterator[Visit]:
+    """A new page of this person's, so high that nothing in it must be scrolled to."""
+    with context.new_page() as page:
+        page.set_viewport_size({"width": 1280, "height": 2000})
+        seen = Visit(page)
+        page.on("console", lambda message: seen.complaints.append(message.text))
+        page.on("request", lambda asked: _keep(seen, asked))
         yield seen
-    finally:
-        context.close()
 
 
 def _keep(seen: Visit, asked: Request) -> None:
