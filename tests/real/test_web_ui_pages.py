@@ -5,7 +5,7 @@ The example's order waits to be collected; its customer's name is in all that is
 
 import json
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Response, expect
 from tests.rigs import pages
 from tests.rigs.browser import browser
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.pages import PAGES, Shop, person, visit
+from tests.rigs.pages import PAGES, Shop, legible, person, visit
 from tests.rigs.processes import free_port
 from tests.rigs.web_ui import web_ui
 
@@ -78,11 +78,10 @@ def stranger(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def sealed(shop: Shop) -> re.Pattern[str]:
     """The encoding, or the first bytes of any payload that the Service has, as text."""
-    history = shop.server.cli(*("workflow", "show", "--workflow-id", shop.made["order"], *JSON))
     schedule = shop.server.cli(
         *("schedule", "describe", "--schedule-id", shop.made["schedule"], *JSON)
     )
-    data = re.findall(r'"data": "([^"]{24})', history + schedule)
+    data = re.findall(r'"data": "([^"]{24})', shop.history(shop.made["order"]) + schedule)
     return re.compile("|".join(re.escape(each) for each in (ENCRYPTED, *data)))
 
 
@@ -150,7 +149,7 @@ def test_what_is_started_from_a_page_is_sealed(
     here = ("--workflow-id", identity)
     result = shop.server.cli("workflow", "result", *here, "--codec-endpoint", codec.url)
     assert "wrapped: canary of a page" in result
-    history = shop.server.cli("workflow", "show", *here, "--output", "json")
+    history = shop.history(identity)
     started = json.loads(history)["events"][0]["workflowExecutionStartedEventAttributes"]
     (sealed,) = started["input"]["payloads"]
     assert sealed["metadata"]["encoding"] == ENCRYPTED
@@ -182,19 +181,12 @@ def test_a_signal_from_a_page_is_sealed(
         assert f"{codec.url}/encode" in [each.url.partition("?")[0] for each in seen.asked]
         assert seen.in_order()
     assert wishes(shop, codec) == before + 1
-    history = shop.server.cli(
-        "workflow", "show", "--workflow-id", shop.made["order"], "--output", "json"
-    )
+    history = shop.history(shop.made["order"])
     events = json.loads(history)["events"]
     *_, signal = filter(None, (each.get(SIGNALED) for each in events))
     (sealed,) = signal["input"]["payloads"]
     assert (signal["signalName"], sealed["metadata"]["encoding"]) == ("wish", ENCRYPTED)
     assert b"canary" not in legible(history)
-
-
-def legible(history: str) -> bytes:
-    """The data of all payloads, as whoever has no key reads it: JSON has it in base64."""
-    return b"\n".join(map(b64decode, re.findall(r'"data": "([^"]*)"', history)))
 
 
 def wishes(shop: Shop, codec: CodecServer) -> int:

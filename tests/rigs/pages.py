@@ -1,7 +1,9 @@
 """The example's shop on a real Temporal, and its pages in the Web UI, in Chromium."""
 
 import json
+import re
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,15 @@ class Shop:
     server: DevServer
     bundled: str
     made: dict[str, str]
+
+    def history(self, identity: str) -> str:
+        """A workflow's history as the Service has it, in JSON."""
+        return self.server.cli("workflow", "show", "--workflow-id", identity, "--output", "json")
+
+
+def legible(history: str) -> bytes:
+    """The data of all payloads, as whoever has no key reads it: JSON has it in base64."""
+    return b"\n".join(map(b64decode, re.findall(r'"data": "([^"]*)"', history)))
 
 
 @contextmanager
