@@ -24,7 +24,6 @@ from codec.errors import (
     TooManyPayloads,
     WireError,
 )
-from codec.reference import Trusted
 from codec.sources import KeySource, check_namespace
 from codec.storage import Storage
 from codec.waiting import promptly
@@ -37,7 +36,6 @@ from handlers.operations import MAX_DATA_BYTES, OPERATIONS, Job, Server, pass_th
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
-from handlers.settings_storage import StorageSettings
 
 MAX_BODY_BYTES = 4_500_000
 BODY_SECONDS = 10  # below what the whole request has
@@ -68,7 +66,8 @@ def build_app(
     if (guard is None) != (settings.access is None):
         raise ValueError("a guard is needed exactly where the settings ask for tokens")
     keep_large_buffers()
-    server = Server(settings, source, _storage(settings.storage))
+    storage = Storage(settings.storage, MAX_DATA_BYTES) if settings.storage else None
+    server = Server(settings, source, storage)
     operations = {name: OPERATIONS[name] for name in settings.operations}
 
     async def answer(call: Call) -> Answer:
@@ -96,13 +95,6 @@ def build_app(
             raise _refusal(error) from error
 
     return guarded(answer, settings.cors, write)
-
-
-def _storage(settings: StorageSettings | None) -> Storage | None:
-    if settings is None:
-        return None
-    trusted = Trusted(settings.buckets, settings.drivers, shared=settings.shared)
-    return Storage(trusted, MAX_DATA_BYTES)
 
 
 def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:

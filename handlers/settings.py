@@ -5,11 +5,12 @@ A setting that is wrong stops the start; the message names it and never shows it
 
 from dataclasses import dataclass
 
+from codec.reference import Trusted
 from handlers.cors import Cors
 from handlers.settings_access import Access, read_access
 from handlers.settings_cors import read_cors
 from handlers.settings_names import Environ, SettingsError, choice, refuse_unknown
-from handlers.settings_storage import StorageSettings, read_storage
+from handlers.settings_storage import read_storage
 
 OPERATIONS = ("decode", "encode")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -26,7 +27,7 @@ class ServerSettings:
     default_namespace: str | None
     strict: bool
     compress: bool
-    storage: StorageSettings | None
+    storage: Trusted | None
     """Which references to payloads in S3 are followed; None follows none."""
     access: Access | None
     """Who may call; None lets everybody, and is refused on Lambda."""

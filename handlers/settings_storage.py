@@ -1,9 +1,8 @@
 """Settings of which references to payloads in S3 are followed."""
 
 import re
-from dataclasses import dataclass
 
-from codec.reference import DRIVER
+from codec.reference import DRIVER, Trusted
 from handlers.settings_names import Environ, SettingsError, choice
 
 # A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
@@ -11,16 +10,7 @@ _BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and commas
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
-    """Which references to payloads in S3 are followed."""
-
-    buckets: frozenset[str]
-    drivers: frozenset[str]
-    shared: bool
-
-
-def read_storage(environ: Environ) -> StorageSettings | None:
+def read_storage(environ: Environ) -> Trusted | None:
     """What is followed; None where no bucket is named. Raises SettingsError."""
     shared = choice(environ, "CODEC_STORAGE_SHARED", ("false", "true")) == "true"
     drivers = environ.get("CODEC_STORAGE_DRIVERS", DRIVER).split(",")
@@ -38,4 +28,4 @@ def read_storage(environ: Environ) -> StorageSettings | None:
             "CODEC_STORAGE_BUCKETS must be a comma-separated list of names of S3 buckets in this "
             "region; no ARNs, and no directory buckets"
         )
-    return StorageSettings(frozenset(buckets), frozenset(drivers), shared)
+    return Trusted(frozenset(buckets), frozenset(drivers), shared)
