@@ -30,7 +30,7 @@ class HasContent(Protocol):
 class Received(msgspec.Struct, frozen=True, gc=False):
     """A payload as a client sent it."""
 
-    metadata: dict[str, bytes]
+    metadata: Mapping[str, bytes]
     data: bytes
     sizes: tuple[int, ...] = ()
     """Of the external payloads, in bytes."""
