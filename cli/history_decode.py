@@ -36,7 +36,7 @@ class Decoder:
         for payload, outcome in zip(found, outcomes, strict=True):
             if isinstance(outcome, Opened):
                 payload.clear()
-                payload.update(json.loads(wire.render_opened(outcome)))
+                payload.update(json.loads(b"".join(wire.render_opened(outcome))))
                 self.opened += 1
             elif isinstance(outcome, PayloadError):
                 self.left[outcome.reason] += 1

@@ -30,6 +30,8 @@ class Key:
     secret: bytes
     activation_date: datetime
     cipher: AESGCM = field(init=False, compare=False)
+    label: str = field(init=False, compare=False)
+    """The id as people may see it: the Java sample's ids are the keys themselves."""
 
     def __post_init__(self) -> None:
         if not _KEY_ID.fullmatch(self.id):
@@ -39,17 +41,14 @@ class Key:
         if self.activation_date.tzinfo is None:
             raise KeyringError("an activation_date must name its time zone, for example Z")
         object.__setattr__(self, "cipher", AESGCM(self.secret))
+        shows_key = self.id.encode() == self.secret
+        object.__setattr__(self, "label", fingerprint(self.secret) if shows_key else self.id)
 
     def __repr__(self) -> str:  # the default would show the key
         return f"Key({self.label}, activation_date={self.activation_date.isoformat()})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Key cannot be pickled: its bytes would leave this process")
-
-    @property
-    def label(self) -> str:
-        """The id as people may see it: the Java sample's ids are the keys themselves."""
-        return fingerprint(self.id.encode()) if self.id.encode() == self.secret else self.id
 
 
 def fingerprint(text: bytes) -> str:

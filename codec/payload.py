@@ -111,13 +111,14 @@ def _metadata_field(metadata: Mapping[str, bytes]) -> bytes:
 
 
 def _serialize(metadata_field: bytes, data: bytes, sizes: Iterable[int]) -> bytes:
-    parts = [metadata_field]
-    if data:
-        parts += (_DATA, _varint(len(data)), data)
     if sizes:
         external = [{"size_bytes": size} for size in sizes]
-        parts.append(Payload(external_payloads=external).SerializeToString())  # type: ignore[call-arg]
-    return b"".join(parts)
+        last = Payload(external_payloads=external).SerializeToString()  # type: ignore[call-arg]
+    else:
+        last = b""
+    if not data:
+        return metadata_field + last
+    return b"".join((metadata_field, _DATA, _varint(len(data)), data, last))
 
 
 _DATA = b"\x12"  # the tag of field 2, length-delimited
@@ -149,6 +150,7 @@ class Known:
         self.metadata = {ENCODING: encoding}
         self.prefix = serialize(self.metadata, b"")
         self.size = len(self.prefix)
+        self.before_size = self.prefix + _DATA
 
 
 KNOWN = (Known(b"json/plain"), Known(b"binary/plain"), Known(b"binary/null"))
@@ -160,23 +162,20 @@ def recognise(serialized: bytes) -> tuple[Known, int] | None:
     None where the payload has anything else in it, or is no payload: then `parse` decides.
     """
     for known in KNOWN:
-        if serialized.startswith(known.prefix):
+        if serialized.startswith(known.before_size):
             break
     else:
-        return None
-    at = known.size
+        return next(((known, known.size) for known in KNOWN if serialized == known.prefix), None)
+    # Data must be the only other field, and reach to the very end. Their length has one byte to
+    # four; anything larger, and empty ones that are written all the same, are not for here.
+    at = known.size + 1
     left = len(serialized) - at
-    if left == 0:
-        return known, at
-    # Data must be the only other field, and reach to the very end. Its length has one byte to
-    # four; anything larger, and the empty one that is written all the same, is not for here.
-    if left < 3 or serialized[at] != _DATA[0]:
+    if left < 2:
         return None
-    length, low = serialized[at + 1], serialized[at + 2]
+    length, low = serialized[at], serialized[at + 1]
     if length < 0x80:
-        return (known, at + 2) if length + 2 == left else None
+        return (known, at + 1) if length + 1 == left else None
     if low < 0x80:
-        return (known, at + 3) if (length & 0x7F | low << 7) + 3 == left else None
-    size = 3 if serialized[at + 3 : at + 4] < b"\x80" else 4
-    starts = at + 1 + size
-    return (known, starts) if _varint(left - 1 - size) == serialized[at + 1 : starts] else None
+        return (known, at + 2) if (length & 0x7F | low << 7) + 2 == left else None
+    size = 3 if serialized[at + 2 : at + 3] < b"\x80" else 4
+    return (known, at + size) if _varint(left - size) == serialized[at : at + size] else None

@@ -83,8 +83,10 @@ def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> 
 
 
 def _nonces() -> Iterator[bytes]:
-    # Some for each call to the operating system: a call costs as much as sealing a small payload.
+    # One, and then some for each call to the operating system: a call costs as much as sealing a
+    # small payload, and so do thirty nonces.
     size = encryption.NONCE_BYTES
+    yield os.urandom(size)
     while True:
         drawn = os.urandom(size * _NONCES_DRAWN)
         for start in range(0, len(drawn), size):

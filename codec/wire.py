@@ -84,49 +84,65 @@ def _metadata(text: bytes) -> Mapping[str, bytes]:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def write(payloads: Iterable[bytes]) -> bytes:
-    """Put rendered payloads into an answer's body."""
-    return b'{"payloads":[%b]}' % b",".join(payloads)
+Pieces = tuple[bytes, ...]
+"""A payload's JSON. Its pieces stay apart until the answer is made: each join copies megabytes."""
 
 
-def render(payload: HasContent, sizes: Iterable[int] = ()) -> bytes:
+def write(payloads: Iterable[Pieces]) -> bytes:
+    """An answer's body."""
+    return b"".join(assemble(payloads))
+
+
+def assemble(payloads: Iterable[Pieces]) -> list[bytes]:
+    """An answer's body, in pieces."""
+    pieces: list[bytes] = []
+    for payload in payloads:
+        pieces.append(b",")
+        pieces += payload
+    pieces[:1] = [b'{"payloads":[']  # in the place of the first comma
+    pieces.append(b"]}")
+    return pieces
+
+
+def render(payload: HasContent, sizes: Iterable[int] = ()) -> Pieces:
     """One payload's JSON; fields at their default are left out, as protojson does."""
-    fields = []
+    pieces: list[bytes] = []
     if payload.metadata:
-        fields.append(b'"metadata":' + _render_metadata(payload.metadata))
+        pieces += (b",", b'"metadata":', _render_metadata(payload.metadata))
     if payload.data:
-        fields.append(b'"data":"%b"' % b64encode(payload.data))
+        pieces += (b",", b'"data":"', b64encode(payload.data), b'"')
     if sizes:
-        fields.append(_render_sizes(sizes))
-    return b"{%b}" % b",".join(fields)
+        pieces += (b",", _render_sizes(sizes))
+    return (b"{", *pieces[1:], b"}")
 
 
-def render_received(payload: Received) -> bytes:
+def render_received(payload: Received) -> Pieces:
     """A payload's JSON, to go back as it came."""
     return render(payload, payload.sizes)
 
 
-def render_opened(opened: Opened) -> bytes:
+def render_opened(opened: Opened) -> Pieces:
     """An opened payload's JSON."""
     serialized, recognised = opened.serialized, opened.known
     if recognised is None:
         return _render_message(parse(serialized))
     known, start = recognised
-    if start == len(serialized):
+    size = len(serialized)
+    if start == size:
         return _KNOWN_EMPTY[known]
     # A copy of what is large would be the most that a request holds at one time.
-    whole = memoryview(serialized) if len(serialized) > _COPY_BELOW else serialized
-    return b'%b%b"}' % (_KNOWN_OPEN[known], b64encode(whole[start:]))
+    data = serialized[start:] if size < _COPY_BELOW else memoryview(serialized)[start:]
+    return _KNOWN_OPEN[known], b64encode(data), b'"}'
 
 
-def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], bytes]:
+def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
     """What writes the JSON of payloads sealed with this key, from their data and sizes."""
     before = _before_sealed(key.id)
 
-    def render_sealed(data: bytes, sizes: Sequence[int]) -> bytes:
+    def render_sealed(data: bytes, sizes: Sequence[int]) -> Pieces:
         if sizes:
-            return b'%b"%b",%b}' % (before, b64encode(data), _render_sizes(sizes))
-        return b'%b"%b"}' % (before, b64encode(data))
+            return before, b64encode(data), b'",', _render_sizes(sizes), b"}"
+        return before, b64encode(data), b'"}'
 
     return render_sealed
 
@@ -136,7 +152,7 @@ def _before_sealed(key_id: str) -> bytes:
     return _before_data(encryption.metadata_of(key_id))
 
 
-def _render_message(message: PayloadMessage) -> bytes:
+def _render_message(message: PayloadMessage) -> Pieces:
     return render(message, [external.size_bytes for external in message.external_payloads])
 
 
@@ -155,8 +171,8 @@ def _render_sizes(sizes: Iterable[int]) -> bytes:
 
 
 def _before_data(metadata: Mapping[str, bytes]) -> bytes:
-    return b'{"metadata":%b,"data":' % _render_metadata(metadata)
+    return b'{"metadata":%b,"data":"' % _render_metadata(metadata)
 
 
-_KNOWN_OPEN = {known: _before_data(known.metadata) + b'"' for known in KNOWN}
-_KNOWN_EMPTY = {known: b'{"metadata":%b}' % _render_metadata(known.metadata) for known in KNOWN}
+_KNOWN_OPEN = {known: _before_data(known.metadata) for known in KNOWN}
+_KNOWN_EMPTY = {known: (b'{"metadata":%b}' % _render_metadata(known.metadata),) for known in KNOWN}

@@ -1,26 +1,27 @@
 """What the server does with the payloads of a request that may have it done."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from codec import pipeline, wire
-from codec.errors import PayloadError, Reason
+from codec.errors import Reason
 from codec.payload import Received, serialize_all
 from codec.pipeline import Keys, Opened, Outcome
 from codec.sources import KeySource
 from codec.storage import Resolved, Storage
+from codec.wire import Pieces, render_opened, render_received
 from handlers.audit import Record
 from handlers.refusal import Answer, Refusal
 from handlers.settings import ServerSettings
 
-T = TypeVar("T")
 MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
 # Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
 MAX_ESCAPED_BYTES = 6_000_000
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     """A request that passed every check on its envelope."""
 
     namespace: str
@@ -30,7 +31,7 @@ class Job(NamedTuple):
     """Whether references to payloads in S3 are to come back as references."""
 
 
-class Server(NamedTuple):
+class Server(msgspec.Struct, frozen=True):
     """What every job is done with."""
 
     settings: ServerSettings
@@ -52,9 +53,7 @@ def _decode(job: Job, server: Server) -> Answer:
     if failed and server.settings.strict:
         raise Refusal("undecodable")
     rendered = [
-        wire.render_opened(outcome)
-        if isinstance(outcome, Opened)
-        else wire.render_received(payload)
+        render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
         for payload, outcome in zip(job.payloads, outcomes, strict=True)
     ]
     del outcomes  # of a large request, what is done with must go before the answer is made
@@ -74,7 +73,7 @@ def _download(job: Job, server: Server) -> Answer:
     if len(resolved.references) < len(job.payloads):
         raise Refusal("not-a-reference")
     opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
-    return _answer(job, [wire.render_opened(each) for each in opened], {})
+    return _answer(job, [render_opened(each) for each in opened], {})
 
 
 def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
@@ -100,19 +99,25 @@ def pass_through(job: Job, _server: Server) -> Answer:
     """Give the payloads back as they came, to a caller who may not read them."""
     job.record.payloads = len(job.payloads)
     job.record.outcome, job.record.reason = "passed-through", "denied"
-    return _answer(job, [wire.render_received(payload) for payload in job.payloads], {})
+    return _answer(job, [render_received(payload) for payload in job.payloads], {})
 
 
 def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
     # Gives why payloads could not be decoded.
-    opened = _tally(each.keys for each in outcomes if isinstance(each, Opened))
+    opened: dict[tuple[str, ...], int] = {}
+    failed: list[Reason] = []
+    for each in outcomes:
+        if isinstance(each, Opened):
+            opened[each.keys] = opened.get(each.keys, 0) + 1
+        elif each is not None:
+            failed.append(each.reason)
     used: dict[str, int] = {}
     for labels, number in opened.items():
         for label in labels:
             used[label] = used.get(label, 0) + number
-    failed = [each.reason for each in outcomes if isinstance(each, PayloadError)]
     _note(job, keys, used)
-    job.record.undecoded = _tally(each.value for each in failed)
+    for reason in failed:
+        job.record.undecoded[reason.value] = job.record.undecoded.get(reason.value, 0) + 1
     return failed
 
 
@@ -123,26 +128,19 @@ def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:
         job.record.stale.append("keys")
 
 
-def _tally(things: Iterable[T]) -> dict[T, int]:
-    # A Counter takes longer than one small payload does.
-    tally: dict[T, int] = {}
-    for thing in things:
-        tally[thing] = tally.get(thing, 0) + 1
-    return tally
-
-
 Operation = Callable[[Job, Server], Answer]
 OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode, "download": _download}
 
 
-def _answer(job: Job, rendered: Sequence[bytes], headers: dict[str, str]) -> Answer:
-    too_large = "objects-too-large" if job.record.references else "answer-too-large"
-    if sum(map(len, rendered)) > MAX_ANSWER_BYTES:
-        raise Refusal(too_large)
-    body = wire.write(rendered)
-    escaped = len(body)
-    if escaped > MAX_ESCAPED_BYTES // 2:
-        escaped += body.count(b'"') + body.count(b"\\")
-    if len(body) > MAX_ANSWER_BYTES or escaped > MAX_ESCAPED_BYTES:
-        raise Refusal(too_large)
-    return Answer(200, body, {"content-type": "application/json", **headers})
+def _answer(job: Job, rendered: Iterable[Pieces], headers: dict[str, str]) -> Answer:
+    pieces = wire.assemble(rendered)
+    size = sum(map(len, pieces))
+    if size > MAX_ANSWER_BYTES or _escaped(size, pieces) > MAX_ESCAPED_BYTES:
+        raise Refusal("objects-too-large" if job.record.references else "answer-too-large")
+    return Answer(200, b"".join(pieces), {"content-type": "application/json", **headers})
+
+
+def _escaped(size: int, pieces: Iterable[bytes]) -> int:
+    if size <= MAX_ESCAPED_BYTES // 2:  # not even if it were of nothing else
+        return size
+    return size + sum(piece.count(b'"') + piece.count(b"\\") for piece in pieces)

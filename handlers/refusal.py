@@ -5,12 +5,11 @@ caused it is for the log.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """What is sent back."""
 
     status: int
