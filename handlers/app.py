@@ -10,7 +10,6 @@ A preflight is answered before all of them (handlers/asgi.py), on any path: a br
 404 to the page that asked only where the preflight went well.
 """
 
-import asyncio
 from functools import partial
 
 from codec.errors import (
@@ -26,7 +25,7 @@ from codec.errors import (
 )
 from codec.sources import KeySource, check_namespace
 from codec.storage import Storage
-from codec.waiting import promptly
+from codec.waiting import TooLate, in_time, promptly
 from handlers.asgi import App, Call, guarded
 from handlers.audit import Write, nowhere
 from handlers.guard import Guard
@@ -78,19 +77,24 @@ def build_app(
         call.record.operation = name
         if call.method != "POST":
             raise Refusal("method")
-        if not settings.cors.allows(call.header("origin")):
+        if not settings.cors.allows(call.header(b"origin")):
             raise Refusal("origin")
         _check_declared(call)
         namespace = _namespace(call, settings.default_namespace)
-        if guard is not None and not await promptly(partial(_admit, guard, call, namespace, name)):
+        if guard is not None and not await promptly(
+            partial(_admit, guard, call, namespace, name), call.seconds_left()
+        ):
             if name != "decode" or not settings.access or not settings.access.passes_through:
                 raise Refusal("denied")
             operation = pass_through
-        body = await _body(call)
+        try:
+            body = await in_time(_body(call), BODY_SECONDS)
+        except TooLate:
+            raise Refusal("body-too-slow") from None
         try:
             payloads = read_payloads(body)
             job = Job(namespace, payloads, call.record, call.asks("preserveStorageRefs"))
-            return await promptly(partial(operation, job, server))
+            return await promptly(partial(operation, job, server), call.seconds_left())
         except CodecError as error:
             raise _refusal(error) from error
 
@@ -101,7 +105,7 @@ def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:
     # Whether the policy allows it; a caller who is nobody gets no further than here.
     record = call.record
     try:
-        identity = guard.identify(call.header("authorization"))
+        identity = guard.identify(call.header(b"authorization"))
         record.subject, record.email = identity.subject, identity.email
         record.issuer, record.kid, record.token = identity.issuer, identity.kid, identity.token
         record.rule = guard.allow(identity, namespace, operation)
@@ -120,24 +124,26 @@ def _admit(guard: Guard, call: Call, namespace: str, operation: str) -> bool:
 
 
 def _check_declared(call: Call) -> None:
-    length = call.header("content-length") or "0"
+    length = call.header(b"content-length") or "0"
     if not (length.isascii() and length.isdecimal()):
         raise Refusal("content-length")
     if int(length[:20]) > MAX_BODY_BYTES:
         raise Refusal("body-too-large")
-    media_type, _, parameters = (call.header("content-type") or "").partition(";")
-    charset = parameters.strip().lower().replace('"', "") or "charset=utf-8"
-    encoding = call.header("content-encoding") or "identity"
-    if (media_type.strip().lower(), charset, encoding) != (
-        "application/json",
-        "charset=utf-8",
-        "identity",
-    ):
+    encoding = call.header(b"content-encoding") or "identity"
+    if encoding != "identity" or not _is_json(call.header(b"content-type") or ""):
         raise Refusal("content-type")
 
 
+def _is_json(content_type: str) -> bool:
+    if content_type == "application/json":  # as nearly everybody writes it
+        return True
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().replace('"', "") or "charset=utf-8"
+    return (media_type.strip().lower(), charset) == ("application/json", "charset=utf-8")
+
+
 def _namespace(call: Call, default: str | None) -> str:
-    name = call.header("x-namespace") or default
+    name = call.header(b"x-namespace") or default
     if name is None:
         raise Refusal("no-namespace")
     try:
@@ -149,16 +155,13 @@ def _namespace(call: Call, default: str | None) -> str:
 
 async def _body(call: Call) -> bytes:
     chunks: list[bytes] = []
-    more = True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more and call.record.bytes_in <= MAX_BODY_BYTES:
-                chunk, more = await call.receive()
-                chunks.append(chunk)
-                call.record.bytes_in += len(chunk)
-    except TimeoutError:
-        raise Refusal("body-too-slow") from None
-    if call.record.bytes_in > MAX_BODY_BYTES:
+    size, more = 0, True
+    while more and size <= MAX_BODY_BYTES:
+        chunk, more = await call.receive()
+        chunks.append(chunk)
+        size += len(chunk)
+        call.record.bytes_in = size
+    if size > MAX_BODY_BYTES:
         raise Refusal("body-too-large")
     return b"".join(chunks) if len(chunks) > 1 else chunks[0]
 

@@ -4,13 +4,13 @@
 none leaves before its record is written.
 """
 
-import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
+from codec.waiting import TooLate
 from handlers import audit
 from handlers.audit import Record, Write
 from handlers.cors import Cors
@@ -40,23 +40,21 @@ class Call:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._query: bytes = scope["query_string"]
-        self._headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:  # several of one name are joined, as gateways do
-            first = self._headers.get(name)
-            self._headers[name] = value if first is None else first + b", " + value
+        self._headers = _by_name(scope["headers"])
         self._receive = receive
         self._started = time.perf_counter()
+        self._seconds = _seconds(scope)
         self.record = _begin(scope)
-        self.record.origin = audit.printable(self.header("origin"))
-        self.record.user_agent = audit.printable(self.header("user-agent"))
+        self.record.origin = audit.printable(self.header(b"origin"))
+        self.record.user_agent = audit.printable(self.header(b"user-agent"))
 
     def asks(self, parameter: str) -> bool:
         """Whether the query says that this is true, in the very words of the Web UI."""
         return f"{parameter}=true".encode() in self._query.split(b"&")
 
-    def header(self, name: str) -> str | None:
-        """A header's value."""
-        value = self._headers.get(name.encode())
+    def header(self, name: bytes) -> str | None:
+        """A header's value, by its name in lower case."""
+        value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
     async def receive(self) -> tuple[bytes, bool]:
@@ -66,15 +64,34 @@ class Call:
             raise Disconnected
         return message.get("body", b""), message.get("more_body", False)
 
+    def seconds_left(self) -> float:
+        """Until it must be answered; raises Refusal where that is now."""
+        left = self._seconds - self._passed()
+        if left <= 0:
+            raise Refusal("time")
+        return left
+
     def end(self, status: int, size: int) -> Record:
         """Its record, complete."""
         self.record.status, self.record.bytes_out = status, size
-        self.record.duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        self.record.duration_ms = round(self._passed() * 1000, 3)
         return self.record
+
+    def _passed(self) -> float:
+        return time.perf_counter() - self._started
+
+
+def _by_name(fields: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    headers = dict(fields)
+    if len(headers) < len(fields):  # several of one name are joined, as gateways do
+        headers = {name: b", ".join([v for n, v in fields if n == name]) for name in headers}
+    return headers
 
 
 def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors, write: Write) -> App:
     """The ASGI app around a function from call to answer."""
+    allowed = {origin: _encoded(cors.headers(origin)) for origin in cors.origins}
+    foreign = _encoded(cors.headers(None))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -82,31 +99,32 @@ def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors, write: Writ
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
         call = Call(scope, receive)
-        origin = call.header("origin")
+        origin = call.header(b"origin")
         if call.method == "OPTIONS":
-            return await _send(send, Answer(204, b"", cors.preflight_headers(origin)))
+            return await _send(send, 204, b"", _encoded(cors.preflight_headers(origin)))
         try:
-            given = await _guard(call, answer, _seconds_left(scope))
+            given = await _guard(call, answer)
         except Disconnected:
             call.record.outcome, call.record.reason = "failed", "disconnected"
             return write(call.end(499, 0))
         given = _recorded(call, given, write)
-        headers = {**given.headers, **cors.headers(origin), "x-request-id": call.record.request_id}
-        return await _send(send, Answer(given.status, given.body, headers))
+        fields = _encoded(given.headers) + allowed.get(origin or "", foreign)
+        fields.append((b"x-request-id", call.record.request_id.encode()))
+        return await _send(send, given.status, given.body, fields)
 
     return app
 
 
-async def _guard(call: Call, answer: Callable[[Call], Awaitable[Answer]], seconds: float) -> Answer:
+async def _guard(call: Call, answer: Callable[[Call], Awaitable[Answer]]) -> Answer:
     try:
-        async with asyncio.timeout(seconds) as limit:
-            return await answer(call)
+        call.seconds_left()
+        return await answer(call)
     except Refusal as refusal:
         return _refused(call, refusal, str(refusal.__cause__ or ""))
     except Disconnected:
         raise
     except Exception as error:  # noqa: BLE001 — the last line of defence: a 500 has CORS, too
-        reason = "time" if limit.expired() else "fault"
+        reason = "time" if isinstance(error, TooLate) else "fault"
         return _refused(call, Refusal(reason), f"{type(error).__name__}: {_where(error)}")
 
 
@@ -141,16 +159,22 @@ def _begin(scope: Scope) -> Record:
     return record
 
 
-def _seconds_left(scope: Scope) -> float:
+def _seconds(scope: Scope) -> float:
     left = getattr(scope.get("aws.context"), "get_remaining_time_in_millis", None)
     return (left() / 1000 if left else SECONDS) - MARGIN_SECONDS
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-    headers.append((b"content-length", b"%d" % len(answer.body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+Fields = list[tuple[bytes, bytes]]
+
+
+def _encoded(headers: Mapping[str, str]) -> Fields:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _send(send: Send, status: int, body: bytes, fields: Fields) -> None:
+    fields.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -5,9 +5,9 @@ in printable ASCII. Its schema is this class; docs/audit.md explains it.
 """
 
 import re
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from random import getrandbits
 from typing import Annotated, Literal, TextIO
 
 import msgspec
@@ -78,7 +78,7 @@ def begin(context: object) -> Record:
     return Record(
         schema=1,
         time=time.replace("+00:00", "Z"),
-        request_id=getattr(context, "aws_request_id", None) or secrets.token_hex(8),
+        request_id=getattr(context, "aws_request_id", None) or f"{getrandbits(64):016x}",
         version=getattr(context, "function_version", None) or "local",
         outcome="answered",
         status=0,
@@ -91,7 +91,10 @@ def begin(context: object) -> Record:
 
 def printable(text: object) -> str | None:
     """A stranger's text as a record may hold it; an event may have anything in its place."""
-    return _UNPRINTABLE.sub("?", str(text)[:MAX_TEXT]) if text else None
+    if not text:
+        return None
+    shown = str(text)[:MAX_TEXT]
+    return shown if shown.isascii() and shown.isprintable() else _UNPRINTABLE.sub("?", shown)
 
 
 def lines_to(file: TextIO) -> Write:

@@ -20,15 +20,15 @@ class Cors:
 
     def __init__(self, origins: Iterable[str]) -> None:
         """Take exact origins, such as ``https://cloud.temporal.io``."""
-        self._origins = frozenset(origins)
+        self.origins = frozenset(origins)
 
     def allows(self, origin: str | None) -> bool:
         """Whether a request with this Origin header may be answered; without one, it may."""
-        return origin is None or origin in self._origins
+        return origin is None or origin in self.origins
 
     def headers(self, origin: str | None) -> dict[str, str]:
         """Headers of any answer but a preflight's."""
-        if origin not in self._origins:
+        if origin not in self.origins:
             return {"vary": "Origin", **ALWAYS}
         return {
             "access-control-allow-origin": str(origin),
@@ -40,7 +40,7 @@ class Cors:
     def preflight_headers(self, origin: str | None) -> dict[str, str]:
         """Headers of a preflight's answer; for a foreign origin it allows nothing."""
         vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
-        if origin not in self._origins:
+        if origin not in self.origins:
             return {"vary": vary, **ALWAYS}
         return {
             "access-control-allow-origin": str(origin),
