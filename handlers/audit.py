@@ -27,8 +27,8 @@ class Record(
     """What is known of a request. A field that does not apply is absent."""
 
     schema: Literal[1]
-    time: str
-    """When it came, in UTC with milliseconds."""
+    time: datetime
+    """When it came, in UTC."""
     request_id: str
     version: str
     """Version of the function that answered."""
@@ -74,10 +74,9 @@ Write = Callable[[Record], None]
 
 def begin(context: object) -> Record:
     """The record of a request that comes now; with Lambda's context, or None elsewhere."""
-    time = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Record(
         schema=1,
-        time=time.replace("+00:00", "Z"),
+        time=datetime.now(UTC),
         request_id=getattr(context, "aws_request_id", None) or f"{getrandbits(64):016x}",
         version=getattr(context, "function_version", None) or "local",
         outcome="answered",

@@ -56,7 +56,8 @@ def main() -> None:
         source, guard = open_source(settings.keyring), make_guard(settings.access)
         warm(source, guard)
         # Where everybody may read, there is nobody to be held to account.
-        write = _told(lines_to(sys.stdout) if settings.access else nowhere)
+        write = lines_to(sys.stdout) if settings.access else nowhere
+        write = _told(write) if local.access_log else write
         app = build_app(settings, source, guard, write)
         _check(local)
     except (SettingsError, KeyringError) as error:
@@ -99,6 +100,7 @@ def _serve(app: App, local: LocalSettings) -> None:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # who called is not what a header says
         h11_max_incomplete_event_size=16_384,
     )
 

@@ -45,6 +45,8 @@ class LocalSettings:
     port: int
     tls_cert: str | None
     tls_key: str | None
+    access_log: bool
+    """Whether a line tells of each request; it takes as long as decoding a small payload."""
 
 
 def server_settings(environ: Environ) -> ServerSettings:
@@ -75,6 +77,7 @@ def local_settings(environ: Environ) -> LocalSettings:
         port=_port(environ.get("PORT") or "8081"),
         tls_cert=environ.get("TLS_CERT") or None,
         tls_key=environ.get("TLS_KEY") or None,
+        access_log=choice(environ, "ACCESS_LOG", ("on", "off")) == "on",
     )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("TLS_CERT and TLS_KEY belong together: set both, or neither")

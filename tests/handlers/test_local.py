@@ -31,6 +31,7 @@ def start(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     [
         ({"CODEC_KEYRNG": "file:x"}, "unknown setting CODEC_KEYRNG"),
         ({"CODEC_KEYRING": "vault:x"}, "a key ring's URI must be"),
+        ({"ACCESS_LOG": "no"}, "ACCESS_LOG must be on or off"),
         ({"HOST": "0.0.0.0"}, "HOST beyond loopback wants CODEC_AUTH=jwt"),
         ({"TLS_CERT": "missing.pem"}, "TLS_CERT and TLS_KEY belong together"),
         ({"TLS_CERT": "missing.pem", "TLS_KEY": "missing.pem"}, "TLS_CERT"),
@@ -74,6 +75,31 @@ def test_each_request_leaves_a_line_with_its_id(development_server: CodecServer)
     ]
     assert "status=400" in line
     assert "The request must be an object." in line
+
+
+def test_the_lines_can_be_left_out() -> None:
+    with codec_server({"ACCESS_LOG": "off"}) as server:
+        assert server.post("/decode", b"[]").status_code == 400
+        assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+        assert "status=" not in server.log()
+
+
+def test_who_called_is_not_what_a_header_says(tmp_path: Path) -> None:
+    """An audit record's source is the peer of the connection, even for a peer on loopback."""
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"grants":[]}')
+    settings = {
+        "CODEC_AUTH": "jwt",
+        "CODEC_ISSUER": "https://issuer.example/",
+        "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
+        "CODEC_AUDIENCES": "codec",
+        "CODEC_POLICY": f"file:{policy}",
+    }
+    with codec_server(settings) as server:
+        reply = server.post("/decode", b"{}", headers={"x-forwarded-for": "203.0.113.9"})
+        assert reply.status_code == 401
+        assert '"source":"127.0.0.1"' in server.log()
+        assert "203.0.113.9" not in server.log()
 
 
 def test_a_refused_upload_gets_its_answer_before_the_body_is_read(
