@@ -11,6 +11,11 @@ PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/py
 	python3 python3.14 python3.12 python3.11; do \
 	$$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& command -v $$python && break; done)
+# Speed is told with the system's Python, where there is one: those are built with profiles, and what
+# a version manager compiled on the spot may take half as long again.
+BENCH_PYTHON ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
+BENCH := $(TOOLS)/bench
+BENCH_READY := $(BENCH)/.synced
 RUN := $(UV) run --frozen --no-sync
 # Each stamp stands for a set of installed packages; a smaller set takes nothing away.
 RUNS := .venv/.runs
@@ -64,8 +69,8 @@ check: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## lint, types and tests: 
 	$(RUN) mypy
 	$(RUN) pytest
 
-bench: $(SYNCED) ## measure, and write docs/performance.md
-	$(RUN) python -m benchmarks --write
+bench: $(BENCH_READY) ## measure, and write docs/performance.md
+	$(BENCH)/bin/python -m benchmarks --write
 
 bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
 	$(RUN) python -m benchmarks.cold_start --write
@@ -73,11 +78,11 @@ bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
 bench-burst: $(SYNCED) ## measure what a page of the Web UI asks, and write docs/performance.md
 	$(RUN) python -m benchmarks.burst --write
 
-bench-memory: $(SYNCED) ## measure peaks and a soak, and write docs/performance.md
-	$(RUN) python -m benchmarks.memory --write
+bench-memory: $(BENCH_READY) ## measure peaks and a soak, and write docs/performance.md
+	$(BENCH)/bin/python -m benchmarks.memory --write
 
-bench-instructions: $(SYNCED) ## count a decode's instructions, and write docs/performance.md
-	$(RUN) python -m benchmarks.instructions --write
+bench-instructions: $(BENCH_READY) ## count a decode's instructions, and write docs/performance.md
+	$(BENCH)/bin/python -m benchmarks.instructions --write
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
@@ -104,6 +109,10 @@ $(RUNS): uv.lock pyproject.toml | $(UV)
 $(SYNCED): uv.lock pyproject.toml | $(UV)
 	$(UV) sync --frozen --quiet --python $(PYTHON)
 	@touch $@ $(RUNS)
+
+$(BENCH_READY): uv.lock pyproject.toml | $(UV)
+	UV_PROJECT_ENVIRONMENT=$(BENCH) $(UV) sync --frozen --quiet --python $(BENCH_PYTHON)
+	@touch $@
 
 build: $(BUILT) ## the Lambda functions' artifacts (sam build)
 

@@ -60,8 +60,9 @@ def cores() -> tuple[int, int]:
 
 @contextmanager
 def ours() -> Iterator[Server]:
-    """The local server, without tokens."""
-    with _started("ours", [sys.executable, "-m", "handlers.local"], {}) as server:
+    """The local server, without tokens and without a line for each request."""
+    command = [sys.executable, "-m", "handlers.local"]
+    with _started("ours", command, {"ACCESS_LOG": "off"}) as server:
         yield server
 
 

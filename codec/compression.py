@@ -32,7 +32,7 @@ def deflate(data: bytes) -> bytes:
     return zlib.compress(data)
 
 
-def inflate(encoding: bytes, data: bytes, allowance: Allowance) -> bytes:
+def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     """Inflate one of ENCODINGS; raises PayloadError at the cap, or where it is not whole."""
     cap = allowance.next_cap()
     try:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -98,8 +98,8 @@ def _smaller(payload: bytes) -> bytes:
     return wrapped if len(wrapped) < len(payload) else payload
 
 
-OpenOne = Callable[[bytes], bytes]
-Opener = tuple[OpenOne, tuple[str, ...]]
+Opener = tuple[Callable[[Any, bytes], bytes], Any, tuple[str, ...]]
+"""What takes an encoding off, with what besides the data, and the labels of keys used for it."""
 
 
 class _Opener:
@@ -122,8 +122,8 @@ class _Opener:
         while opener is not None:
             if not layers:
                 raise PayloadError(Reason.TOO_MANY_LAYERS)
-            open_one, keys = opener
-            serialized = open_one(data)
+            open_one, using, keys = opener
+            serialized = open_one(using, data)
             known = recognise(serialized)
             opened = Opened(serialized, known, opened.keys + keys if opened else keys)
             if known is not None:  # nothing that is recognised is encoded
@@ -139,14 +139,14 @@ class _Opener:
             return None
         encoding = metadata[ENCODING]
         if encoding != encryption.ENCRYPTED:
-            return (lambda data: compression.inflate(encoding, data, self._allowance)), ()
+            return partial(compression.inflate, encoding), self._allowance, ()
         key_id = metadata.get(encryption.KEY_ID)
         if key_id is None:
             raise PayloadError(Reason.NO_KEY_ID)
         if key_id not in self._held:
             self._held[key_id] = self._keys.opening(key_id)
         key = self._held[key_id]
-        return partial(encryption.open_sealed, key), (key.label,)
+        return encryption.open_sealed, key, (key.label,)
 
 
 def is_encoded(metadata: Mapping[str, bytes]) -> bool:

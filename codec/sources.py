@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class KeySource(Protocol):
         """Fetch what every namespace needs; a failure is told when it matters."""
 
 
+@lru_cache(maxsize=64)
 def check_namespace(name: str) -> str:
     """The name itself; raises InvalidNamespace where none can look like this."""
     if not _NAMESPACE.fullmatch(name):

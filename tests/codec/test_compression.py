@@ -22,7 +22,7 @@ CORPUS = [b"", b"x", b"abc" * 1000, random.Random(1).randbytes(50_000)]
 
 def refused(encoding: bytes, data: bytes, allowance: Allowance | None = None) -> Reason:
     with pytest.raises(PayloadError) as caught:
-        inflate(encoding, data, allowance or Allowance())
+        inflate(encoding, allowance or Allowance(), data)
     return caught.value.reason
 
 
@@ -33,17 +33,17 @@ def test_every_encoding_is_tried_here() -> None:
 @ALL
 @pytest.mark.parametrize("data", CORPUS, ids=len)
 def test_inflates(encoding: bytes, data: bytes) -> None:
-    assert inflate(encoding, COMPRESS[encoding](data), Allowance()) == data
+    assert inflate(encoding, Allowance(), COMPRESS[encoding](data)) == data
 
 
 def test_deflate_is_what_zlib_inflates() -> None:
-    assert inflate(b"binary/zlib", deflate(b"abc" * 100), Allowance()) == b"abc" * 100
+    assert inflate(b"binary/zlib", Allowance(), deflate(b"abc" * 100)) == b"abc" * 100
 
 
 @ALL
 def test_the_cap_is_exact(encoding: bytes) -> None:
     fits = COMPRESS[encoding](bytes(MAX_INFLATED_BYTES))
-    assert len(inflate(encoding, fits, Allowance())) == MAX_INFLATED_BYTES
+    assert len(inflate(encoding, Allowance(), fits)) == MAX_INFLATED_BYTES
     assert refused(encoding, COMPRESS[encoding](bytes(MAX_INFLATED_BYTES + 1))) is Reason.TOO_LARGE
 
 
@@ -88,4 +88,4 @@ def test_one_corrupt_payload_leaves_room_for_the_others() -> None:
     allowance = Allowance()
     for _ in range(100):
         assert refused(b"binary/zlib", b"garbage", allowance) is Reason.COMPRESSION
-    assert inflate(b"binary/zlib", zlib.compress(b"good"), allowance) == b"good"
+    assert inflate(b"binary/zlib", allowance, zlib.compress(b"good")) == b"good"
