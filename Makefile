@@ -69,8 +69,9 @@ check: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## lint, types and tests: 
 	$(RUN) mypy
 	$(RUN) pytest
 
-bench: $(BENCH_READY) ## measure, and write docs/performance.md
+bench: $(BENCH_READY) $(SYNCED) ## measure, and write docs/performance.md
 	$(BENCH)/bin/python -m benchmarks --write
+	$(RUN) python -m benchmarks.invocation --write
 
 bench-cold: $(SYNCED) ## measure cold starts, and write docs/performance.md
 	$(RUN) python -m benchmarks.cold_start --write

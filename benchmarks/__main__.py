@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Iterable
 
-from benchmarks import in_process, invocation, jwks_faults, over_http, page, runtime_json, tables
+from benchmarks import in_process, jwks_faults, over_http, page, tables
 from benchmarks.machine import libraries, processor
 from benchmarks.servers import go_version
 from benchmarks.unknown_ids import Flood, flood
@@ -43,8 +43,6 @@ def main() -> None:
         "in process": _both(tables.in_process(inside, each) for each in tables.OPERATIONS),
         "over HTTP": _both(tables.over_http(outside, each) for each in tables.OPERATIONS),
         "memory": tables.memory(outside),
-        "invocation": invocation.table(invocation.TURNS * times),
-        "runtime JSON": runtime_json.table(runtime_json.TURNS * times),
         "unknown ids": told(flood()),
         "jwks": jwks_faults.table(),
     }

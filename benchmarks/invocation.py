@@ -2,6 +2,8 @@
 
 What a layer costs is the difference to the stack without it. CPU time of all threads is
 measured, on the same event and the same token, with the issuer's keys, policy and ring at hand.
+
+A part of `make bench`, on Lambda's version of Python; ``--write`` and ``--long`` are as there.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from mangum import Mangum
 
+from benchmarks import page, runtime_json
 from benchmarks.cases import CASES, Case
 from benchmarks.runtime_json import marshaller
 from codec.sources import FixedSource, development_ring
@@ -170,3 +173,13 @@ def table(turns: int = TURNS) -> str:
         lines.append(f"| {name} | {what} | {' | '.join(cells)} |")
     sums = " | ".join(f"**{sum(column):,.0f}** |" for column in columns)
     return "\n".join([*lines, f"| **together** | | {sums} |"])
+
+
+def main() -> None:
+    """Measure and show; with `--write`, put it into the page too."""
+    turns = TURNS * (3 if "--long" in sys.argv[1:] else 1)
+    page.show({"invocation": table(turns), "runtime JSON": runtime_json.table(turns)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The least that a Python server of ours could take: uvicorn around an answer that is ready.
+"""The least that a Python server of ours could take: uvicorn, and a body that is given back.
 
 Started as ``python -m benchmarks.nothing_server PORT``.
 """
@@ -7,22 +7,21 @@ import sys
 
 import uvicorn
 
-from benchmarks.cases import CASES
 from handlers.asgi import Receive, Scope, Send
-
-_BODY = CASES[0].plain()
-_HEADERS = [
-    (b"content-type", b"application/json"),
-    (b"content-length", b"%d" % len(_BODY)),
-]
 
 
 async def app(_scope: Scope, receive: Receive, send: Send) -> None:
-    """Read a body to its end, and give another back."""
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    await send({"type": "http.response.body", "body": _BODY})
+    """Give a body back as it came."""
+    chunks = []
+    more = True
+    while more:
+        message = await receive()
+        chunks.append(message["body"])
+        more = message["more_body"]
+    body = b"".join(chunks)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 if __name__ == "__main__":
@@ -33,4 +32,5 @@ if __name__ == "__main__":
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,
     )

@@ -16,7 +16,6 @@ from benchmarks.cases import CASES
 from tests.rigs.lambda_runtime import RUNTIME
 from tests.rigs.sam import make
 
-TURNS = 15
 Give = Callable[[bytes], object]
 
 
@@ -60,7 +59,7 @@ def _microseconds(give: Give, body: bytes, rounds: int) -> tuple[float, int]:
     return (time.process_time() - start) / rounds * 1e6, len(sent)
 
 
-def table(turns: int = TURNS) -> str:
+def table(turns: int) -> str:
     """What each way costs for an answer to each case, the least of turns, and how long it gets."""
     cases = [CASES[0], CASES[2], CASES[3]]
     lines = ["| µs of CPU (bytes sent) | a | c | d |", "|---|---|---|---|"]

@@ -87,7 +87,7 @@ def samples() -> Iterator[Server]:
 
 @contextmanager
 def nothing() -> Iterator[Server]:
-    """Uvicorn around an answer that is ready."""
+    """Uvicorn around an application that gives the body back."""
     with _started("nothing", [sys.executable, "-m", "benchmarks.nothing_server", "{port}"]) as each:
         yield each
 
