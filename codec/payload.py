@@ -5,13 +5,11 @@ The SDK, whose native bridge takes a third of a second to load, stays out of the
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Protocol, Self, cast
 
 import msgspec
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
-from google.protobuf.message_factory import GetMessageClass
 
 from codec.errors import PayloadError, Reason
 
@@ -50,7 +48,19 @@ class PayloadMessage(Protocol):
     def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...  # noqa: D102, N802
 
 
-def _message_class() -> type[PayloadMessage]:
+@cache
+def message_class() -> type[PayloadMessage]:
+    """The message class. Fields: metadata (string to bytes), data, external_payloads.
+
+    Most payloads never become a message, and loading this takes a fifteenth of a cold start.
+    """
+    from google.protobuf.descriptor_pb2 import (  # noqa: PLC0415 — as above
+        FieldDescriptorProto,
+        FileDescriptorProto,
+    )
+    from google.protobuf.descriptor_pool import DescriptorPool  # noqa: PLC0415
+    from google.protobuf.message_factory import GetMessageClass  # noqa: PLC0415
+
     field = FieldDescriptorProto
     file = FileDescriptorProto(name="codec/payload.proto", package="codec", syntax="proto3")
     payload = file.message_type.add(name="Payload")
@@ -80,14 +90,10 @@ def _message_class() -> type[PayloadMessage]:
     return cast("type[PayloadMessage]", made)
 
 
-Payload = _message_class()
-"""The message class. Fields: metadata (string to bytes), data, external_payloads."""
-
-
 def parse(serialized: bytes) -> PayloadMessage:
     """Read a serialized Payload; raises PayloadError where it is none."""
     try:
-        return Payload.FromString(serialized)
+        return message_class().FromString(serialized)
     except DecodeError:
         raise PayloadError(Reason.MALFORMED) from None
 
@@ -113,7 +119,8 @@ def _metadata_field(metadata: Mapping[str, bytes]) -> bytes:
 def _serialize(metadata_field: bytes, data: bytes, sizes: Iterable[int]) -> bytes:
     if sizes:
         external = [{"size_bytes": size} for size in sizes]
-        last = Payload(external_payloads=external).SerializeToString()  # type: ignore[call-arg]
+        message = message_class()(external_payloads=external)  # type: ignore[call-arg]
+        last = message.SerializeToString()
     else:
         last = b""
     if not data:
