@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -342,6 +343,13 @@ def test_payloads_with_one_metadata_share_it() -> None:
     assert one.metadata is two.metadata
 
 
+def test_nothing_of_a_request_is_kept_for_the_next() -> None:
+    """Metadata that are to be sealed are plaintext as much as data are."""
+    first, second = (wire.read(json.dumps(FEW).encode())[0].metadata for _ in range(2))
+    assert first == second
+    assert first is not second
+
+
 def mutated(text: bytes, dice: random.Random) -> bytes:
     """A body with a few places changed: mostly white space, or a member once more."""
     out = bytearray(text)
@@ -392,6 +400,24 @@ def test_too_many_payloads_are_refused_before_any_is_looked_at(space: str) -> No
         wire.read(body, 2)
     with pytest.raises(WireError, match="payloads\\[2\\]"):
         wire.read(body, 3)
+
+
+def test_no_more_metadata_are_read_than_there_may_be_payloads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each text that differs is held until the request is answered."""
+    seen = []
+    real = wire._metadata
+
+    def counted(text: bytes) -> Mapping[str, bytes]:
+        seen.append(text)
+        return real(text)
+
+    monkeypatch.setattr(wire, "_metadata", counted)
+    all_different = [{"metadata": {"n": b64(b"%d" % n)}, "data": "MQ=="} for n in range(50)]
+    with pytest.raises(TooManyPayloads):
+        wire.read(json.dumps({"payloads": all_different}).encode(), 10)
+    assert len(seen) == 11
 
 
 def test_a_payload_has_a_thousand_sizes_at_most() -> None:
