@@ -52,12 +52,12 @@ _METADATA_DECODER = msgspec.json.Decoder(dict[str, str])
 
 def _read_quickly(body: bytes, most: float) -> list[Received] | None:
     received: list[Received] = []
-    read: dict[bytes, Mapping[str, bytes]] = {}  # of this request alone: it may be plaintext
+    parsed: dict[bytes, Mapping[str, bytes]] = {}  # of this request alone: it may be plaintext
     at, whole, found = 0, memoryview(body), _FIRST.match(body)
     try:
         while found is not None and len(received) <= most:
             text, between = found[1], found[0]
-            metadata = read.get(text) or read.setdefault(text, _metadata(text))
+            metadata = parsed.get(text) or parsed.setdefault(text, _metadata(text))
             start = found.end()
             while True:
                 at = body.index(b'"', start)
