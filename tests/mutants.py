@@ -184,6 +184,11 @@ def mismatches(alive: list[str], known: Collection[str]) -> list[str]:
 
 def main(chosen: list[str]) -> int:
     """Try the chosen modules, or all; 1 where a survivor and its reason do not match."""
+    unknown = set(chosen) - set(MODULES)
+    if unknown:
+        sys.exit(
+            f"no tests are named for {', '.join(unknown)}; MODULE is one of {', '.join(MODULES)}"
+        )
     explained = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
