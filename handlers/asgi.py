@@ -94,9 +94,7 @@ def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors, write: Writ
     foreign = _encoded(cors.headers(None))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await _lifespan(receive, send)
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # so servers learn that there is no lifespan to wait for
             raise NotImplementedError(scope["type"])
         call = Call(scope, receive)
         origin = call.header(b"origin")
@@ -175,11 +173,3 @@ async def _send(send: Send, status: int, body: bytes, fields: Fields) -> None:
     fields.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

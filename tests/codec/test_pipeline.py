@@ -146,6 +146,21 @@ def test_encode_compresses_only_what_shrinks(keys: SpyKeys) -> None:
     assert [content(each) for each in outcomes] == [large, small]
 
 
+def test_encode_compresses_nothing_unasked() -> None:
+    large = plain(b'"' + b"x" * 1000 + b'"')
+    assert [len(each) for each in encode([large], key())] == [len(large) + 28]
+
+
+def test_encode_seals_a_long_list_each_under_a_nonce_of_its_own(keys: SpyKeys) -> None:
+    """Nonces are drawn several at a time: none may be cut short, or given twice."""
+    serialized = [plain(b"%d" % n) for n in range(100)]
+    data = encode(serialized, key())
+    assert [len(each) for each in data] == [len(each) + 28 for each in serialized]
+    assert len({each[:12] for each in data}) == len(serialized)
+    outcomes = decode([Content(sealed(b"", key()).metadata, each) for each in data], keys)
+    assert [content(each) for each in outcomes] == serialized
+
+
 def test_an_opened_payload_does_not_show_itself(keys: SpyKeys) -> None:
     """K8: no plaintext in a repr."""
     (opened,) = decode([sealed(plain(b'"canary"'), key())], keys)
