@@ -95,7 +95,7 @@ def guarded(answer: Callable[[Call], Awaitable[Answer]], cors: Cors, write: Writ
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # so servers learn that there is no lifespan to wait for
-            raise NotImplementedError(scope["type"])
+            raise ValueError(f"this app answers http, not {scope['type']}")
         call = Call(scope, receive)
         origin = call.header(b"origin")
         if call.method == "OPTIONS":

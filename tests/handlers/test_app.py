@@ -1,5 +1,6 @@
 """The app: which request gets which answer, and in which order it is checked."""
 
+import asyncio
 import base64
 import io
 import json
@@ -13,6 +14,7 @@ from codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from codec.keyring import fingerprint
 from codec.pipeline import Keys
 from codec.sources import FixedSource
+from handlers.asgi import Message
 from handlers.audit import Record, lines_to
 from tests.codec.rings import key, plain, sealed
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
@@ -333,6 +335,25 @@ def test_every_answer_has_the_usual_headers() -> None:
         assert reply.headers["cache-control"] == "no-store"
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert reply.headers["content-length"] == str(len(reply.body))
+
+
+@pytest.mark.parametrize("protocol", ["lifespan", "websocket"])
+def test_a_protocol_other_than_http_is_refused(protocol: str) -> None:
+    """Servers that ask for a lifespan go on without one; nothing is read, sent or recorded."""
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    async def connect() -> None:
+        await app(write=records.append)({"type": protocol}, receive, send)
+
+    records: list[Record] = []
+    with pytest.raises(ValueError, match=f"not {protocol}"):
+        asyncio.run(connect())
+    assert records == []
 
 
 def test_a_client_that_goes_away_gets_nothing() -> None:
