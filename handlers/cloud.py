@@ -14,14 +14,12 @@ from codec.cached import Cached, Clock, Life, Unavailable, system_clock
 from codec.cached_by_name import CachedByName
 from handlers.auth import Identity
 from handlers.cloud_ops import CloudOps
-from handlers.policy import Denied, PolicyUnavailable
+from handlers.policy import READS, WRITES, Denied, PolicyUnavailable
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 # People, and pairs of a person and a namespace, that are remembered at a time.
 MAX_REMEMBERED = 1024
 
-READS = frozenset({"decode", "download"})
-WRITES = READS | {"encode"}
 _ACCOUNT_ROLES = frozenset({"ROLE_OWNER", "ROLE_ADMIN"})
 _PERMISSIONS = {
     "PERMISSION_READ": READS,

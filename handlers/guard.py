@@ -4,14 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from codec.errors import KeyringError
 from handlers.audit import Cache
 from handlers.auth import Identity, Verifier
-from handlers.cloud import CloudAuthorizer
-from handlers.cloud_ops import CloudError, CloudOps
 from handlers.https import HttpsDocument
 from handlers.jwks import Jwks
-from handlers.policy import Authorizer, PermissionsClaim, PolicyAuthorizer
+from handlers.policy import Authorizer, PolicyAuthorizer
 from handlers.settings_access import Access
 
 NOBODY = b'{"grants":[]}'
@@ -54,9 +51,16 @@ def make_guard(access: Access | None) -> Guard | None:
 
 
 def _authorizer(access: Access) -> Authorizer:
+    # What the settings do not ask for is not loaded: each of these takes a part of a cold start.
     if access.authorizer == "permissions-claim":
+        from handlers.permissions import PermissionsClaim  # noqa: PLC0415
+
         return PermissionsClaim()
     if access.cloud_api_key is not None:
+        from handlers.cloud import CloudAuthorizer  # noqa: PLC0415
+        from handlers.cloud_key import Secret  # noqa: PLC0415
+        from handlers.cloud_ops import CloudOps  # noqa: PLC0415
+
         return CloudAuthorizer(CloudOps(Secret(access.cloud_api_key)))
     if access.policy is None:
         return PolicyAuthorizer(lambda: NOBODY)
@@ -79,30 +83,3 @@ class Parameter:
             self._client = make_client("ssm")
         answer = self._client.get_parameter(Name=self._name)
         return str(answer["Parameter"]["Value"]).encode()
-
-
-class Secret:
-    """A secret's text in AWS Secrets Manager, fetched anew at each call."""
-
-    def __init__(self, name: str) -> None:
-        """Take its name or ARN."""
-        self._name = name
-        self._client: Any = None
-
-    def __call__(self) -> str:
-        """Its current value; raises CloudError, which never quotes it, or what botocore raises."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 — as above
-
-        from codec import secrets_manager  # noqa: PLC0415
-
-        if self._client is None:
-            self._client = secrets_manager.make_client()
-        try:
-            answer = self._client.get_secret_value(
-                SecretId=self._name, VersionStage=secrets_manager.CURRENT
-            )
-            return secrets_manager.secret_text(answer).decode()
-        except ClientError as error:
-            raise CloudError(f"{self._name}: {secrets_manager.error_code(error)}") from None
-        except KeyringError as error:
-            raise CloudError(f"{self._name}: {error}") from None

@@ -11,7 +11,6 @@ E-mail addresses are compared in lower case, `sub:` identities exactly.
 tells whether a document allows something, and by which grant, before it is deployed.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Callable
@@ -27,6 +26,8 @@ from handlers.strict_json import NotStrict, read_object
 
 MAX_BYTES = 65_536
 OPERATIONS = ("decode", "encode", "download")
+READS = frozenset({"decode", "download"})
+WRITES = READS | {"encode"}
 # A change is in force within 60 s; without the source the last good document serves an hour.
 LIFE = Life(fresh=50, last_good=3600, cooldown=30)
 _SUBJECT = "sub:"
@@ -157,36 +158,10 @@ class PolicyAuthorizer:
         return self._cached.is_stale
 
 
-class PermissionsClaim:
-    """Decides by the token's claim `permissions`: `<namespace>:<role>`, as Temporal reads it."""
-
-    _SYSTEM = "temporal-system"
-    _ROLES = {  # noqa: RUF012 — a constant
-        "read": {"decode", "download"},
-        "worker": {"decode", "download"},
-        "write": {"decode", "download", "encode"},
-        "admin": {"decode", "download", "encode"},
-    }
-
-    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
-        """See `Authorizer`."""
-        for permission in identity.permissions:
-            where, _, role = permission.rpartition(":")
-            if where in {namespace, self._SYSTEM} and operation in self._ROLES.get(role, ()):
-                return f"permissions {role}"
-        raise Denied
-
-    def warm(self) -> None:
-        """See `Authorizer`: the token is all that it looks at."""
-
-    @property
-    def is_stale(self) -> bool:
-        """Never."""
-        return False
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Check a document from the command line; 0 where it allows, 1 where not, 2 where broken."""
+    import argparse  # noqa: PLC0415 — a cold start has no command line
+
     parser = argparse.ArgumentParser(prog="python -m handlers.policy")
     check = parser.add_subparsers(required=True).add_parser("check")
     check.add_argument("file", type=Path)

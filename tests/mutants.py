@@ -27,6 +27,7 @@ MODULES = {
     "handlers/jws.py": [f"{HANDLERS}{name}.py" for name in ("jws", "wycheproof", "auth")],
     "handlers/jwks.py": [f"{HANDLERS}{name}.py" for name in ("wycheproof", "warm", "jwks")],
     "handlers/policy.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
+    "handlers/permissions.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
     "codec/keyring.py": [f"{CODEC}{name}.py" for name in ("keyring", "sources")],
     "codec/encryption.py": [
         *(f"{CODEC}{name}.py" for name in ("encryption", "wycheproof", "pipeline")),

@@ -16,9 +16,10 @@ from codec.sources import open_source
 from handlers.app import build_app
 from handlers.auth import Identity, Verifier
 from handlers.cloud import MAX_REMEMBERED, CloudAuthorizer
+from handlers.cloud_key import Secret
 from handlers.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.cloud_ops import CloudOps as Client
-from handlers.guard import Guard, Secret, make_guard
+from handlers.guard import Guard, make_guard
 from handlers.jwks import Jwks
 from handlers.policy import Denied, PolicyUnavailable
 from handlers.settings import server_settings

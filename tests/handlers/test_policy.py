@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from handlers.auth import Identity
+from handlers.permissions import PermissionsClaim
 from handlers.policy import (
     MAX_BYTES,
     Denied,
-    PermissionsClaim,
     PolicyAuthorizer,
     PolicyError,
     PolicyUnavailable,

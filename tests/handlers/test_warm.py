@@ -11,7 +11,8 @@ from codec.sources import CachedSource
 from handlers.auth import Verifier
 from handlers.guard import Guard
 from handlers.jwks import Jwks
-from handlers.policy import PermissionsClaim, PolicyAuthorizer
+from handlers.permissions import PermissionsClaim
+from handlers.policy import PolicyAuthorizer
 from handlers.settings import server_settings
 from handlers.trust import TEMPORAL_CLOUD
 from handlers.warm import warm
