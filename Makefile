@@ -86,7 +86,7 @@ bench-instructions: $(BENCH_READY) ## count a decode's instructions, and write d
 	$(BENCH)/bin/python -m benchmarks.instructions --write
 
 fuzz: $(SYNCED) ## a million hostile bodies, and 250,000 events
-	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/test_fuzz.py
+	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/server/test_fuzz.py
 
 screenshots: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## of the Web UI, for the docs
 	$(RUN) python -m tests.screenshots
@@ -142,7 +142,7 @@ $(LINT_READY): | $(UV)
 lambda-runtime: $(BUILT) $(RUNTIME_READY)
 
 $(BUILT): template.yaml samconfig.toml Makefile uv.lock \
-		$(wildcard codec/*.py handlers/*.py artifact/*.py) | $(UV) $(SAM_READY)
+		$(shell find codec handlers artifact -name '*.py') | $(UV) $(SAM_READY)
 	SAM_CLI_TELEMETRY=0 $(SAM) build
 	@touch $@
 
@@ -245,19 +245,21 @@ $(JAVA_READY): tests/interop/java/pom.xml $(wildcard tests/interop/java/src/main
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 FINISH = $(PYTHON) -m artifact finish $(ARTIFACTS_DIR) template.yaml
-PREFLIGHT := __init__ cors events preflight settings_cors settings_names
+PREFLIGHT := __init__ preflight server/__init__ server/cors server/events \
+	settings/__init__ settings/cors settings/environ
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV)
 	set -o pipefail; \
 	$(UV) export --frozen --quiet --no-default-groups --group server --no-emit-project \
 	| $(UV) pip install --quiet --target $(ARTIFACTS_DIR) --python $(PYTHON) --python-version 3.13 \
 		--python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
-	mkdir -p $(ARTIFACTS_DIR)/codec $(ARTIFACTS_DIR)/handlers
-	cp $(filter-out codec/plugin.py codec/temporal.py,$(wildcard codec/*.py)) $(ARTIFACTS_DIR)/codec
-	cp $(filter-out handlers/local.py,$(wildcard handlers/*.py)) $(ARTIFACTS_DIR)/handlers
+	cp -R codec/temporal_codec handlers $(ARTIFACTS_DIR)
+	cd $(ARTIFACTS_DIR) && rm -rf handlers/local.py \
+		temporal_codec/cli temporal_codec/plugin.py temporal_codec/temporal.py
 	$(FINISH)
 
 build-PreflightFunction:
-	mkdir -p $(ARTIFACTS_DIR)/handlers
-	cp $(PREFLIGHT:%=handlers/%.py) $(ARTIFACTS_DIR)/handlers
+	mkdir -p $(addprefix $(ARTIFACTS_DIR)/handlers/,server settings)
+	for module in $(PREFLIGHT); do \
+		cp handlers/$$module.py $(ARTIFACTS_DIR)/handlers/$$module.py; done
 	$(FINISH)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 MATCHES = sys.version_info[:2] == (3, 13)
 """Whether this interpreter's bytecode is that of Lambda's."""
-OURS = ("codec", "handlers")
+OURS = ("temporal_codec", "handlers")
 _ON_LAMBDA = Path("/var/task")
 
 

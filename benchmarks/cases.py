@@ -6,9 +6,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from codec.encryption import seal, sealed_metadata
-from codec.payload import serialize
-from codec.sources import development_ring
+from temporal_codec.encryption import seal, sealed_metadata
+from temporal_codec.keys.sources import development_ring
+from temporal_codec.payload import serialize
 
 KEY = next(iter(development_ring()))
 JSON_PLAIN = {"encoding": b"json/plain"}

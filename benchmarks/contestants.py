@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pybase64 import b64decode, b64encode
 
 from benchmarks.cases import KEY
-from codec.sources import FixedSource, development_ring
-from handlers import app, audit, operations
-from handlers.settings import server_settings
+from handlers.server import app, audit, operations
+from handlers.settings.server import server_settings
+from temporal_codec.keys.sources import FixedSource, development_ring
 
 Serve = Callable[[bytes], bytes]
 

@@ -22,18 +22,18 @@ from mangum import Mangum
 from benchmarks import page, runtime_json
 from benchmarks.cases import CASES, Case
 from benchmarks.runtime_json import marshaller
-from codec.sources import FixedSource, development_ring
-from handlers.app import build_app
-from handlers.asgi import Message, Receive, Scope, Send
-from handlers.audit import lines_to, nowhere
-from handlers.auth import Verifier
-from handlers.gateway import lambda_handler
-from handlers.guard import Guard
-from handlers.jwks import Jwks
-from handlers.metrics import measured
-from handlers.policy import PolicyAuthorizer
-from handlers.settings import server_settings
-from handlers.trust import Trust
+from handlers.access.guard import Guard
+from handlers.access.issuer import Trust
+from handlers.access.jwks import Jwks
+from handlers.access.policy import PolicyAuthorizer
+from handlers.access.token import Verifier
+from handlers.server.app import build_app
+from handlers.server.asgi import Message, Receive, Scope, Send
+from handlers.server.audit import lines_to, nowhere
+from handlers.server.gateway import lambda_handler
+from handlers.server.metrics import measured
+from handlers.settings.server import server_settings
+from temporal_codec.keys.sources import FixedSource, development_ring
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token
 
 TURNS = 15

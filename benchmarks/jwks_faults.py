@@ -9,8 +9,8 @@ from pathlib import Path
 
 import jwt
 
-from handlers.https import HttpsDocument
-from handlers.jwks import LIFE, Jwks
+from handlers.access.https import HttpsDocument
+from handlers.access.jwks import LIFE, Jwks
 from tests.rigs.issuer import Issuer, issuer
 
 Lookup = Callable[[str], object]

@@ -7,7 +7,7 @@ import sys
 
 import uvicorn
 
-from handlers.asgi import Receive, Scope, Send
+from handlers.server.asgi import Receive, Scope, Send
 
 
 async def app(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.cases import CASES, KEY
-from codec import pipeline, wire
-from codec.keyring import Keyring
-from codec.payload import Received
-from codec.sources import CachedSource
+from temporal_codec import pipeline, wire
+from temporal_codec.keys.keyring import Keyring
+from temporal_codec.keys.sources import CachedSource
+from temporal_codec.payload import Received
 
 IDS = 10_000
 SECONDS = 60.0

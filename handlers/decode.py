@@ -9,14 +9,14 @@ import sys
 
 from aws_lambda_powertools import Logger
 
-from codec.sources import open_source
-from handlers.app import build_app
-from handlers.audit import lines_to
-from handlers.gateway import lambda_handler
-from handlers.guard import make_guard
-from handlers.metrics import measured
-from handlers.settings import server_settings
-from handlers.warm import warm
+from handlers.access.guard import make_guard
+from handlers.server.app import build_app
+from handlers.server.audit import lines_to
+from handlers.server.gateway import lambda_handler
+from handlers.server.metrics import measured
+from handlers.settings.server import server_settings
+from handlers.startup import warm
+from temporal_codec.keys.sources import open_source
 
 _settings = server_settings(os.environ)
 _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as JSON

@@ -10,15 +10,15 @@ import time
 
 import uvicorn
 
-from codec.errors import KeyringError
-from codec.sources import open_source
-from handlers.app import build_app
-from handlers.asgi import App, log
-from handlers.audit import Record, Write, lines_to, nowhere
-from handlers.guard import make_guard
-from handlers.settings import LocalSettings, ServerSettings, local_settings, server_settings
-from handlers.settings_names import SettingsError
-from handlers.warm import warm
+from handlers.access.guard import make_guard
+from handlers.server.app import build_app
+from handlers.server.asgi import App, log
+from handlers.server.audit import Record, Write, lines_to, nowhere
+from handlers.settings.environ import SettingsError
+from handlers.settings.server import LocalSettings, ServerSettings, local_settings, server_settings
+from handlers.startup import warm
+from temporal_codec.errors import KeyringError
+from temporal_codec.keys.sources import open_source
 
 
 class _Formatter(logging.Formatter):

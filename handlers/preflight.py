@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from handlers import events
-from handlers.events import Event
-from handlers.settings_cors import preflight_settings
+from handlers.server import events
+from handlers.server.events import Event
+from handlers.settings.cors import preflight_settings
 
 _cors = preflight_settings(os.environ).cors
 

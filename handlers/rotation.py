@@ -12,10 +12,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from codec import encryption, pipeline
-from codec.errors import KeyringError
-from codec.keyring import ROTATION_WAIT, Keyring, new_key, with_key
-from codec.secrets_manager import CURRENT, PENDING, PREVIOUS, error_code, make_client, secret_text
+from temporal_codec import encryption, pipeline
+from temporal_codec.errors import KeyringError
+from temporal_codec.keys.keyring import ROTATION_WAIT, Keyring, new_key, with_key
+from temporal_codec.keys.secrets_manager import (
+    CURRENT,
+    PENDING,
+    PREVIOUS,
+    error_code,
+    make_client,
+    secret_text,
+)
 
 Event = dict[str, Any]
 

@@ -23,13 +23,17 @@ ROOT = Path(__file__).parents[1]
 HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/auth.py": [f"{HANDLERS}{name}.py" for name in ("verifier", "auth", "warm")],
-    "handlers/jws.py": [f"{HANDLERS}{name}.py" for name in ("jws", "wycheproof", "auth")],
-    "handlers/jwks.py": [f"{HANDLERS}{name}.py" for name in ("wycheproof", "warm", "jwks")],
-    "handlers/policy.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
-    "handlers/permissions.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
-    "codec/keyring.py": [f"{CODEC}{name}.py" for name in ("keyring", "sources")],
-    "codec/encryption.py": [
+    "handlers/access/token.py": [f"{HANDLERS}{name}.py" for name in ("verifier", "auth", "warm")],
+    "handlers/access/jws.py": [f"{HANDLERS}{name}.py" for name in ("jws", "wycheproof", "auth")],
+    "handlers/access/jwks.py": [f"{HANDLERS}{name}.py" for name in ("wycheproof", "warm", "jwks")],
+    "handlers/access/policy.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
+    "handlers/access/permissions.py": [
+        f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")
+    ],
+    "codec/temporal_codec/keys/keyring.py": [
+        f"{CODEC}{name}.py" for name in ("keyring", "sources")
+    ],
+    "codec/temporal_codec/encryption.py": [
         *(f"{CODEC}{name}.py" for name in ("encryption", "wycheproof", "pipeline")),
         f"{HANDLERS}vectors.py",
     ],

@@ -36,13 +36,13 @@ AS_DEPLOYED = {
 # What a cold start may load, and how many modules of it: each costs a third of a millisecond.
 AWS = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
 CRYPTOGRAPHY = {"_cffi_backend", "_openssl", "cryptography"}
-CODEC = {*CRYPTOGRAPHY, "codec", "google", "handlers", "msgspec", "pybase64"}
+CODEC = {*CRYPTOGRAPHY, "temporal_codec", "google", "handlers", "msgspec", "pybase64"}
 POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
 BUDGET = {
-    "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 302),
-    "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 302),
-    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 220),
-    "handlers.preflight": ({"handlers"}, 6),
+    "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 310),
+    "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 310),
+    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 222),
+    "handlers.preflight": ({"handlers"}, 8),
 }
 
 
@@ -63,8 +63,8 @@ def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "banned"),
     [
-        ("codec", HEAVY),
-        ("codec.wire", HEAVY),
+        ("temporal_codec", HEAVY),
+        ("temporal_codec.wire", HEAVY),
         ("handlers.decode", HEAVY - {"jwt"}),
         ("handlers.encode", HEAVY - {"jwt"}),
         ("handlers.preflight", EVERYTHING),
@@ -90,9 +90,9 @@ def test_a_common_payload_needs_no_message_class() -> None:
     """It takes a fifteenth of a cold start; what few payloads need comes with the first of them."""
     script = """
 import sys
-from codec import encryption, pipeline, wire
-from codec.payload import Received, serialize_all
-from codec.sources import open_source
+from temporal_codec import encryption, pipeline, wire
+from temporal_codec.payload import Received, serialize_all
+from temporal_codec.keys.sources import open_source
 keys = open_source("development").keys("default")
 key = keys.sealing()
 body = b'{"payloads":[{"metadata":{"encoding":"%b"},"data":"MQ=="}]}'
@@ -133,10 +133,14 @@ def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).glob("**/*.py"))
 
 
-@pytest.mark.parametrize("file", files("codec"), ids=lambda file: file.name)
+COMMANDS = ROOT / "codec" / "temporal_codec" / "cli"
+PACKAGE = [file for file in files("codec/temporal_codec") if COMMANDS not in file.parents]
+
+
+@pytest.mark.parametrize("file", PACKAGE, ids=lambda file: file.name)
 def test_the_codec_knows_nothing_of_servers(file: Path) -> None:
     """A worker imports it: no HTTP, no Lambda, no command line, no environment."""
-    assert not imports(file) & {"handlers", "cli", "mangum", "uvicorn", "aws_lambda_powertools"}
+    assert not imports(file) & {"handlers", "typer", "mangum", "uvicorn", "aws_lambda_powertools"}
     assert "os.environ" not in file.read_text()
     if file.name not in {"temporal.py", "plugin.py"}:
         assert not imports(file) & SDK
@@ -147,7 +151,7 @@ def test_only_the_entries_read_the_environment(file: Path) -> None:
     """They hand it to settings.py as an argument."""
     entries = {"decode.py", "encode.py", "preflight.py", "local.py"}
     assert ("os.environ" in file.read_text()) == (file.name in entries)
-    assert not imports(file) & {"cli", *SDK}
+    assert not imports(file) & {"typer", *SDK}
 
 
 def test_the_wheel_holds_no_server() -> None:
@@ -155,6 +159,8 @@ def test_the_wheel_holds_no_server() -> None:
     import tomllib  # noqa: PLC0415
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["codec", "cli"]
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
+        "codec/temporal_codec"
+    ]
     needs = " ".join(project["project"]["dependencies"])
     assert not [name for name in ("mangum", "uvicorn", "powertools", "jwt") if name in needs]

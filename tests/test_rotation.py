@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from codec import Key, Keyring, PayloadError, open_source
-from codec.encryption import sealed_metadata
-from codec.keyring import ROTATION_WAIT
-from codec.pipeline import decode, encode
-from codec.ring_keys import RingKeys
 from handlers.rotation import Rotation
+from temporal_codec import Key, Keyring, PayloadError, open_source
+from temporal_codec.encryption import sealed_metadata
+from temporal_codec.keys.keyring import ROTATION_WAIT
+from temporal_codec.keys.keys import RingKeys
+from temporal_codec.pipeline import decode, encode
 from tests.codec.clock import FakeClock
 from tests.codec.rings import Content, content, plain
 from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation

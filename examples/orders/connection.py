@@ -2,8 +2,8 @@
 
 from temporalio.client import Client
 
-from codec.plugin import EncryptionPlugin
 from examples.orders.sender import SenderHeader
+from temporal_codec.plugin import EncryptionPlugin
 
 ADDRESS = "localhost:7233"
 TASK_QUEUE = "orders"

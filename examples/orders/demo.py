@@ -16,11 +16,11 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from codec import Keyring
-from codec.keyring import new_key
 from examples.orders.connection import connect
 from examples.orders.starter import collect, open_billing, order_regularly, place
 from examples.orders.worker import make_worker
+from temporal_codec import Keyring
+from temporal_codec.keys.keyring import new_key
 
 CUSTOMER = "Ada Lovelace"
 _PATIENCE_SECONDS = 60

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from codec import Key, Keyring, PayloadError, Reason
-from codec.encryption import sealed_metadata
-from codec.payload import serialize
-from codec.pipeline import Opened, Outcome, encode
+from temporal_codec import Key, Keyring, PayloadError, Reason
+from temporal_codec.encryption import sealed_metadata
+from temporal_codec.payload import serialize
+from temporal_codec.pipeline import Opened, Outcome, encode
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 JSON = {"encoding": b"json/plain"}

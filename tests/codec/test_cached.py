@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from codec.cached import Cached, Life, Unavailable
-from codec.cached_by_name import CachedByName
-from codec.waiting import promptly
+from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.waiting import promptly
 from tests.codec.clock import FakeClock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)

@@ -8,8 +8,8 @@ import zlib
 import pytest
 from cramjam import snappy
 
-from codec.compression import ENCODINGS, MAX_INFLATED_BYTES, Allowance, deflate, inflate
-from codec.errors import PayloadError, Reason
+from temporal_codec.compression import ENCODINGS, MAX_INFLATED_BYTES, Allowance, deflate, inflate
+from temporal_codec.errors import PayloadError, Reason
 
 COMPRESS = {
     b"binary/zlib": zlib.compress,

@@ -5,9 +5,9 @@ import os
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from codec.encryption import open_sealed, seal, sealed_metadata
-from codec.errors import PayloadError, Reason
-from codec.pipeline import encode
+from temporal_codec.encryption import open_sealed, seal, sealed_metadata
+from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.pipeline import encode
 from tests.codec.rings import key, plain
 
 NONCE = bytes(range(12))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload as SdkPayload
 
-from codec.errors import PayloadError, Reason
-from codec.payload import KNOWN, Known, parse, recognise, serialize
+from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.payload import KNOWN, Known, parse, recognise, serialize
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 METADATA = st.dictionaries(TEXT, st.binary(max_size=200), max_size=4)
@@ -117,4 +117,4 @@ def test_is_registered_nowhere() -> None:
     from google.protobuf.descriptor_pool import Default  # noqa: PLC0415
 
     with pytest.raises(KeyError):
-        Default().FindMessageTypeByName("codec.Payload")
+        Default().FindMessageTypeByName("temporal_codec.Payload")

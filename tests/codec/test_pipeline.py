@@ -8,10 +8,10 @@ from itertools import product
 import pytest
 from cramjam import snappy
 
-from codec import Keyring, KeyringUnavailable, Reason
-from codec.encryption import sealed_metadata
-from codec.payload import serialize
-from codec.pipeline import MAX_LAYERS, decode, encode
+from temporal_codec import Keyring, KeyringUnavailable, Reason
+from temporal_codec.encryption import sealed_metadata
+from temporal_codec.payload import serialize
+from temporal_codec.pipeline import MAX_LAYERS, decode, encode
 from tests.codec.rings import JSON, Content, SpyKeys, content, key, plain, reason, sealed
 
 Wrap = Callable[[bytes], Content]

@@ -18,7 +18,7 @@ from temporalio.converter import DataConverter, DefaultFailureConverter, Payload
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Replayer, WorkerConfig
 
-from codec import (
+from temporal_codec import (
     InvalidNamespace,
     Keyring,
     KeyringError,
@@ -26,10 +26,10 @@ from codec import (
     NotEncrypted,
     PayloadError,
 )
-from codec.plugin import EncryptionPlugin
-from codec.ring_keys import RingKeys
-from codec.sources import FixedSource
-from codec.temporal import EncryptionCodec
+from temporal_codec.keys.keys import RingKeys
+from temporal_codec.keys.sources import FixedSource
+from temporal_codec.plugin import EncryptionPlugin
+from temporal_codec.temporal import EncryptionCodec
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret
 

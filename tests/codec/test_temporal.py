@@ -17,10 +17,10 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from codec import Keyring, KeyringUnavailable, NotEncrypted, PayloadError
-from codec.ring_keys import RingKeys
-from codec.sources import CachedSource
-from codec.temporal import EncryptionCodec, encrypting_converter
+from temporal_codec import Keyring, KeyringUnavailable, NotEncrypted, PayloadError
+from temporal_codec.keys.keys import RingKeys
+from temporal_codec.keys.sources import CachedSource
+from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 from tests.codec.clock import FakeClock
 from tests.codec.rings import key
 

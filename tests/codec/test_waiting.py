@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from codec.waiting import TooLate, before_waiting, in_time, promptly
+from temporal_codec.waiting import TooLate, before_waiting, in_time, promptly
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from codec import Key, PayloadError
-from codec.encryption import open_sealed, seal
+from temporal_codec import Key, PayloadError
+from temporal_codec.encryption import open_sealed, seal
 from tests.codec.rings import SINCE
 
 FILE = Path(__file__).parents[1] / "wycheproof" / "aes_gcm_test.json"

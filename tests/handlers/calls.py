@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codec.sources import KeySource, open_source
-from handlers.app import build_app
-from handlers.asgi import App, Message
-from handlers.audit import Write, nowhere
-from handlers.settings import server_settings
+from handlers.server.app import build_app
+from handlers.server.asgi import App, Message
+from handlers.server.audit import Write, nowhere
+from handlers.settings.server import server_settings
+from temporal_codec.keys.sources import KeySource, open_source
 
 ORIGIN = "http://localhost:8233"
 JSON_HEADERS = {"content-type": "application/json", "x-namespace": "default"}

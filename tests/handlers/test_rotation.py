@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from codec import Keyring
-from codec.keyring import ROTATION_WAIT
 from handlers import rotation
 from handlers.rotation import RotationError
+from temporal_codec import Keyring
+from temporal_codec.keys.keyring import ROTATION_WAIT
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation
 

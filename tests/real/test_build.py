@@ -61,10 +61,12 @@ def test_an_artifact_holds_code_and_libraries_alone(name: str) -> None:
     """No SDK with its Rust bridge, no local server, nothing of a worker's or a developer's."""
     folder = artifact(name)
     entries = {each.name for each in folder.iterdir()}
-    assert entries.isdisjoint({"temporalio", "uvicorn", "boto3", "tests", "cli", "benchmarks"})
+    assert entries.isdisjoint({"temporalio", "uvicorn", "boto3", "tests", "codec", "benchmarks"})
     assert not [each for each in entries if each.startswith(".") or each.endswith((".toml", ".md"))]
     assert not (folder / "handlers/local.py").exists()
-    assert not [each for each in ("plugin", "temporal") if (folder / f"codec/{each}.py").exists()]
+    package = folder / "temporal_codec"
+    assert package.is_dir()
+    assert not [each for each in ("plugin.py", "temporal.py", "cli") if (package / each).exists()]
 
 
 def test_the_preflight_artifact_holds_no_library() -> None:
@@ -145,7 +147,7 @@ def test_every_module_that_a_function_may_load_is_there() -> None:
     late = (
         "import handlers.rotation, codec.secrets_manager, cramjam, handlers.metrics;"
         "from codec.secrets_manager import make_client;"
-        "import codec.s3;"
+        "import temporal_codec.storage.s3;"
         "secrets, ssm, s3 = map(make_client, ('secretsmanager', 'ssm', 's3'));"
         "secrets.describe_secret, secrets.get_secret_value, secrets.put_secret_value;"
         "secrets.update_secret_version_stage, ssm.get_parameter, s3.get_object;"

@@ -17,13 +17,13 @@ import pytest
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, Worker
 
-from cli.history_places import State, places
-from codec import Keyring, KeyringNotFound
-from codec.plugin import EncryptionPlugin
 from examples.orders.starter import collect, place
 from examples.orders.worker import WORKFLOWS, make_worker
 from examples.orders.workflows import GiftWrap
-from tests.cli.terminal import temporal_codec
+from temporal_codec import Keyring, KeyringNotFound
+from temporal_codec.cli.history.places import State, places
+from temporal_codec.plugin import EncryptionPlugin
+from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.orders import CANARY, Story, strings, tell

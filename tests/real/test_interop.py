@@ -20,9 +20,9 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codec.ring_keys import RingKeys
-from codec.sources import development_ring
-from codec.temporal import EncryptionCodec
+from temporal_codec.keys.keys import RingKeys
+from temporal_codec.keys.sources import development_ring
+from temporal_codec.temporal import EncryptionCodec
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.interop import LANGUAGES, convert, go_starter, go_worker
 from tests.rigs.temporal import DevServer, dev_server

@@ -33,7 +33,7 @@ BY_NATURE = ("date", "content-length", "x-request-id")
 NEVER = ("botocore.session", "botocore.client", "boto3", "temporalio", "uvicorn")
 NOT_IN_PREFLIGHT = (
     *("botocore", "jwt", "cryptography", "aws_lambda_powertools", "mangum", "msgspec"),
-    *("codec", "pybase64", "cramjam", "google.protobuf", "logging", "asyncio"),
+    *("temporal_codec", "pybase64", "cramjam", "google.protobuf", "logging", "asyncio"),
 )
 
 pytestmark = pytest.mark.real("Lambda's runtime")
@@ -280,4 +280,4 @@ def test_an_entry_loads_no_more_than_it_needs(name: str, never: tuple[str, ...])
 
 def test_the_probe_sees_what_is_loaded() -> None:
     """Or the test above would say nothing."""
-    assert {"msgspec", "mangum", "codec"} <= loaded("DecodeFunction")
+    assert {"msgspec", "mangum", "temporal_codec"} <= loaded("DecodeFunction")

@@ -21,10 +21,10 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codec import open_source
-from codec.temporal import EncryptionCodec
-from handlers.app import build_app
-from handlers.settings import server_settings
+from handlers.server.app import build_app
+from handlers.settings.server import server_settings
+from temporal_codec import open_source
+from temporal_codec.temporal import EncryptionCodec
 from tests.codec.clock import FakeClock
 from tests.rigs.processes import free_port, listens
 from tests.rigs.secrets_manager import Gate, client, new_secret

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from cli.history_file import HistoryFile
-from cli.history_places import State, places
-from codec import Keyring
-from tests.cli.terminal import temporal_codec
+from temporal_codec import Keyring
+from temporal_codec.cli.history.file import HistoryFile
+from temporal_codec.cli.history.places import State, places
+from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
 from tests.rigs.browser import browser
 from tests.rigs.codec_server import CodecServer, codec_server

@@ -65,7 +65,8 @@ def test_a_worker_gets_no_server(installed: Installed) -> None:
     """Neither our handlers nor what they are made of come with it."""
     absent = installed.run(
         "-c",
-        "import codec.plugin, codec.temporal, examples.orders.worker, importlib.util as u; "
+        "import temporal_codec.plugin, temporal_codec.temporal, examples.orders.worker; "
+        "import importlib.util as u; "
         "print([n for n in ('handlers', 'tests', 'mangum', 'uvicorn', 'jwt', 'fastapi', "
         "'aws_lambda_powertools', 'boto3') if u.find_spec(n)])",
     )

@@ -17,7 +17,7 @@ from temporalio.contrib.aws.s3driver import S3StorageDriver, S3StorageDriverClie
 from temporalio.converter import DataConverter, ExternalStorage
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codec.plugin import EncryptionPlugin
+from temporal_codec.plugin import EncryptionPlugin
 from tests.rigs.secrets_manager import client as aws_client
 
 TASK_QUEUE = "large"

@@ -1,0 +1,37 @@
+"""The root of the command line: a command, or a group of commands, a module."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from temporal_codec.cli.doctor.command import doctor
+from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.history.command import app as history
+from temporal_codec.cli.keys.command import app as keys
+from temporal_codec.cli.payload.command import app as payload
+
+
+class _Sentences(TyperGroup):
+    """Tells a CliError as what it is, sentences, and ends with its status."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 — typer's own signature
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.status) from None
+
+
+# Pretty tracebacks show local variables, and some of ours are keys.
+app = typer.Typer(
+    cls=_Sentences,
+    help="Look after what a Temporal Codec Server needs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(keys, name="keys")
+app.add_typer(history, name="history")
+app.add_typer(payload, name="payload")
+# What comes after the URL is no argument, and is told so without being shown.
+app.command(context_settings={"allow_extra_args": True})(doctor)

@@ -1,0 +1,1 @@
+"""`temporal-codec doctor`: why the Web UI or the CLI cannot decode."""

@@ -1,0 +1,74 @@
+"""How much the server takes: one large payload, and a page's burst of small requests."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from temporal_codec.cli.doctor.finding import Finding, Unreached, ok, warning
+from temporal_codec.cli.doctor.preflight import readable
+from temporal_codec.cli.doctor.probe import Probe, body_of
+from temporal_codec.payload import Received
+
+LARGE_BYTES = 2 * 1024 * 1024  # the largest payload that a Temporal Service takes by default
+BURST = 30
+_AT_ONCE = 10  # more than a browser's 6 over HTTP/1.1, fewer than over HTTP/2
+_PATIENCE = 3
+
+REFUSED = warning(
+    "size-refused",
+    "A payload of 2 MB, the largest that Temporal takes, is too large for the server (413).",
+    "Let it take requests of 3 MB, or such payloads cannot be shown.",
+)
+REFUSED_NO_CORS = warning(
+    "size-refused-no-cors",
+    "A payload of 2 MB, the largest that Temporal takes, is refused (413) without CORS headers: "
+    "the Web UI takes it for a broken network.",
+    "Let the gateway, or the framework that refuses it, take 3 MB and send the CORS headers.",
+)
+FAILED = warning(
+    "size-failed",
+    "A payload of 2 MB, the largest that Temporal takes, does not come back: {reason}",
+    "Look at the limits on size and time of the server, and of what stands in front of it.",
+)
+SIZE_OK = ok("size-ok", "A payload of 2 MB comes back.")
+THROTTLED = warning(
+    "burst-refused",
+    "Of {sent} small requests, as many as a history page makes, {refused} were refused.",
+    "Allow bursts of 300 and 100 requests a second, or pages stay half decoded.",
+)
+
+
+def check_size(probe: Probe) -> Iterator[Finding]:
+    """Whether the largest payload passes."""
+    if probe.main.status != 200:
+        return
+    data = b'"' + b"x" * (LARGE_BYTES - 2) + b'"'
+    body = body_of(Received({"encoding": b"json/plain"}, data))
+    try:
+        answer = probe.post("decode", body, patience=_PATIENCE)
+    except Unreached as fault:
+        yield FAILED(reason=fault.finding.message)
+        return
+    if answer.status == 200:
+        yield SIZE_OK()
+    elif answer.status == 413:
+        yield REFUSED() if readable(probe, answer) else REFUSED_NO_CORS()
+    else:
+        yield FAILED(reason=f"it is answered with {answer.status}.")
+
+
+def check_burst(probe: Probe) -> Iterator[Finding]:
+    """Whether a page's requests all pass."""
+    if probe.main.status != 200:
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        passed = list(pool.map(lambda _: _passes(probe), range(BURST)))
+    refused = passed.count(False)
+    if refused:
+        yield THROTTLED(sent=BURST, refused=refused)
+
+
+def _passes(probe: Probe) -> bool:
+    try:
+        return probe.post("decode").status == 200
+    except Unreached:
+        return False

@@ -1,0 +1,1 @@
+"""`temporal-codec history`: scan and decode histories."""

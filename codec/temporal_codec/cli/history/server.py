@@ -1,0 +1,60 @@
+"""A workflow's history from a Temporal Service, as it lies there."""
+
+import asyncio
+from typing import Any
+
+from temporal_codec.cli.errors import NoHistory
+from temporal_codec.cli.history.file import HistoryFile
+
+_NO_SDK = (
+    "Reading from a server needs Temporal's SDK: install temporal-codec-server[cli,temporal]. "
+    "Or give a file: `temporal workflow show --output json --workflow-id ID > history.json`."
+)
+# The SDK's bridge may crash the interpreter that ends within moments of its last call: a third of
+# the runs did, and none of them with this.
+_BRIDGE_SECONDS = 0.3
+
+
+def fetch(
+    workflow_id: str, run_id: str | None, namespace: str | None, address: str | None
+) -> HistoryFile:
+    """The history of a workflow's run; raises NoHistory.
+
+    Address, namespace, TLS and API key are found as the `temporal` command line finds them, in
+    its environment variables and its configuration file, where they are not given.
+    """
+    try:
+        # The SDK's bridge takes a third of a second to load.
+        from temporalio.client import Client  # noqa: PLC0415
+        from temporalio.envconfig import ClientConfig  # noqa: PLC0415
+        from temporalio.service import RPCError  # noqa: PLC0415
+    except ImportError:
+        raise NoHistory(_NO_SDK) from None
+
+    async def text() -> str:
+        try:
+            client = await Client.connect(**options)
+            handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+            return (await handle.fetch_history()).to_json()
+        finally:
+            await asyncio.sleep(_BRIDGE_SECONDS)
+
+    given = {"target_host": address, "namespace": namespace}
+    try:
+        options: dict[str, Any] = {
+            "target_host": "localhost:7233",
+            **ClientConfig.load_client_connect_config(),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+    except (RuntimeError, ValueError):
+        # What is wrong with it could quote an API key.
+        raise NoHistory("Temporal's configuration file cannot be read: correct it.") from None
+    try:
+        return HistoryFile(workflow_id, asyncio.run(text()).encode())
+    except RPCError as error:
+        raise NoHistory(
+            f"The server does not give this history ({error.status.name}). Look at the workflow's "
+            "id, its namespace and what you are allowed to read."
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        raise NoHistory(f"The Temporal Service cannot be reached: {error}") from None

@@ -1,0 +1,1 @@
+"""`temporal-codec keys`: make, change and check key rings."""

@@ -1,0 +1,117 @@
+"""A key ring in AWS Secrets Manager: a change is made whole, and never over somebody else's.
+
+The new version is stored under a label of its own. Then AWSCURRENT moves to it from the version
+that was read, and from no other: that fails where somebody was quicker.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from temporal_codec.cli.aws_faults import fault_code, sentence
+from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.keys.store import Stored, overtaken
+from temporal_codec.errors import KeyringError
+from temporal_codec.keys.secrets_manager import CURRENT, PREVIOUS, make_client, secret_text
+
+
+class SecretStore:
+    """A `RingStore`."""
+
+    def __init__(self, name: str, client: Any = None) -> None:  # noqa: ANN401 — see make_client
+        self._name = name
+        self.uri = f"secretsmanager:{name}"
+        self.repair = (
+            "Put a version back that was good: docs/operations.md tells how, under "
+            '"A ring is broken".'
+        )
+        with self._told():
+            self._client = client or make_client()
+
+    def read(self) -> Stored | None:
+        """See `RingStore`."""
+        return self._version(CURRENT)
+
+    def previous(self) -> bytes | None:
+        """See `RingStore`."""
+        stored = self._version(PREVIOUS)
+        return stored.text if stored else None
+
+    def create(self, text: bytes) -> None:
+        """See `RingStore`."""
+        with self._told():
+            self._client.create_secret(
+                Name=self._name, SecretString=text.decode(), ClientRequestToken=str(uuid4())
+            )
+
+    def replace(self, old: Stored, text: bytes) -> None:
+        """See `RingStore`."""
+        version = str(uuid4())
+        # Not AWSPENDING: that belongs to the rotation function. Without any label of its own the
+        # version could be cleared away before it is the current one.
+        label = f"temporal-codec-{version[:8]}"
+        with self._told():
+            self._client.put_secret_value(
+                SecretId=self._name,
+                ClientRequestToken=version,
+                SecretString=text.decode(),
+                VersionStages=[label],
+            )
+        try:
+            self._make_current(version, old.version)
+        finally:
+            # It has done its service; a label that stays does no harm.
+            with suppress(BotoCoreError, ClientError):
+                self._client.update_secret_version_stage(
+                    SecretId=self._name, VersionStage=label, RemoveFromVersionId=version
+                )
+
+    def warnings(self) -> list[str]:
+        """See `RingStore`: who may read a secret is IAM's to say."""
+        return []
+
+    def _make_current(self, version: str, old: str) -> None:
+        try:
+            self._client.update_secret_version_stage(
+                SecretId=self._name,
+                VersionStage=CURRENT,
+                MoveToVersionId=version,
+                RemoveFromVersionId=old,
+            )
+        except (BotoCoreError, ClientError) as error:
+            if fault_code(error) == "InvalidParameterException":
+                raise CliError(overtaken(self.uri)) from None
+            raise CliError(f"{self.uri}: {sentence(error)}{_doubt(error)}") from None
+
+    def _version(self, stage: str) -> Stored | None:
+        with self._told():
+            try:
+                answer = self._client.get_secret_value(SecretId=self._name, VersionStage=stage)
+            except ClientError as error:
+                if fault_code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+        try:
+            return Stored(secret_text(answer), answer["VersionId"])
+        except KeyringError as error:
+            raise CliError(f"{self.uri} is broken: {error}. {self.repair}") from None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise CliError(f"{self.uri}: {sentence(error)}") from None
+
+
+def _doubt(error: BotoCoreError | ClientError) -> str:
+    # An answer that was lost may have been a good one.
+    if (
+        isinstance(error, ClientError)
+        and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+    ):
+        return ""
+    return " Whether the change was made is not known: look with `temporal-codec keys list` first."

@@ -1,0 +1,111 @@
+"""What a key ring does at a moment, and what is amiss with it; never a key's bytes."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from temporal_codec.errors import KeyringUnavailable
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
+from temporal_codec.keys.sources import RING_LIFE, development_ring
+
+MAX_KEY_AGE = timedelta(days=90)
+LAST_GOOD = timedelta(seconds=RING_LIFE.last_good)
+_NEARLY_FULL = MAX_RING_BYTES * 9 // 10
+_KNOWN_TO_ALL = frozenset(key.secret for key in development_ring())
+
+
+def sealing(ring: Keyring, now: datetime) -> Key | None:
+    """The key that seals now, if one does."""
+    try:
+        return ring.sealing(now)
+    except KeyringUnavailable:
+        return None
+
+
+def waiting(ring: Keyring, now: datetime) -> list[Key]:
+    """The keys that will seal later, the next one first."""
+    later = [key for key in ring if key.activation_date > now]
+    return sorted(later, key=lambda key: key.activation_date)
+
+
+def role(ring: Keyring, key: Key, now: datetime) -> str:
+    """What a key does now: it ``seals``, ``waits`` to seal, or ``opens`` only."""
+    if key.activation_date > now:
+        return "waits"
+    return "seals" if key == sealing(ring, now) else "opens"
+
+
+def may_still_seal(ring: Keyring, key: Key, now: datetime) -> datetime | None:
+    """Until when a writer that lives on its last good ring may seal with this key."""
+    later = [
+        each.activation_date for each in ring if key.activation_date < each.activation_date <= now
+    ]
+    end = min(later) + LAST_GOOD if later else None
+    return end if end and end > now else None
+
+
+def date(moment: datetime) -> str:
+    """A moment as people read it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def rows(ring: Keyring, now: datetime) -> list[dict[str, str]]:
+    """A ring for programs: ids as they may be shown, dates, and what each key does now."""
+    return [
+        {
+            "id": key.label,
+            "activation_date": key.activation_date.astimezone(UTC).isoformat(),
+            "role": role(ring, key, now),
+        }
+        for key in ring
+    ]
+
+
+def show(uri: str, ring: Keyring, now: datetime) -> None:
+    """A ring for people, as a table."""
+    table = Table(title=uri, title_justify="left", caption=None)
+    table.add_column("key", overflow="fold")
+    table.add_column("activation date")
+    table.add_column("now")
+    meanings = {"seals": "seals and opens", "waits": "opens, will seal", "opens": "opens"}
+    for key in ring:
+        table.add_row(key.label, date(key.activation_date), meanings[role(ring, key, now)])
+    Console().print(table, markup=False)
+
+
+def faults(ring: Keyring, now: datetime) -> Iterator[str]:
+    """Why a ring must not be used."""
+    key = sealing(ring, now)
+    if key is None:
+        yield (
+            "No key is active, so nothing can be sealed and servers answer 503. "
+            "`temporal-codec keys rotate --now` adds one that seals at once."
+        )
+    elif key.secret in _KNOWN_TO_ALL:
+        yield (
+            f"{key.label} seals, and it is the key of Temporal's samples: everybody has it. "
+            "`temporal-codec keys rotate --now` adds a key of your own; this one goes on opening."
+        )
+
+
+def cautions(ring: Keyring, size: int, now: datetime) -> Iterator[str]:
+    """What to do about a ring that may be used."""
+    key = sealing(ring, now)
+    for other in ring:
+        if other.secret in _KNOWN_TO_ALL and other != key:
+            yield (
+                f"{other.label} is the key of Temporal's samples: what it sealed is open to "
+                "everybody. Retire it when no history needs it any more."
+            )
+    if key and now - key.activation_date > MAX_KEY_AGE and not waiting(ring, now):
+        yield (
+            f"{key.label} has sealed since {date(key.activation_date)}, more than "
+            f"{MAX_KEY_AGE.days} days. `temporal-codec keys rotate` adds the next key."
+        )
+    if size > _NEARLY_FULL:
+        yield (
+            f"It has {size} of at most {MAX_RING_BYTES} bytes. Retire keys that no history "
+            "needs any more."
+        )

@@ -1,0 +1,1 @@
+"""`temporal-codec payload`: fetch and decode payloads from S3."""

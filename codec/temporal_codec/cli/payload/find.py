@@ -1,0 +1,103 @@
+"""References to payloads in S3, in an exported history or alone, encrypted or not."""
+
+import json
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from temporal_codec import wire
+from temporal_codec.cli.errors import CliError, NoHistory
+from temporal_codec.cli.history.file import HistoryFile, Json
+from temporal_codec.cli.history.places import is_payload, places
+from temporal_codec.errors import PayloadError, WireError
+from temporal_codec.payload import Received
+from temporal_codec.pipeline import Keys, Outcome, decode
+from temporal_codec.storage.reference import Reference
+from temporal_codec.storage.resolve import find_reference
+
+_MOST_SHOWN = 20
+
+
+class Found(NamedTuple):
+    """A payload's place, and the reference that it is; None where it is none, or else why not."""
+
+    path: str
+    reference: Reference | PayloadError | None
+
+
+def find(name: str, text: bytes, keys: Keys, at: str | None) -> Reference:
+    """The one reference of a text, or the one at a place.
+
+    Raises CliError where there is none, or more than one; PayloadError where it is not in order.
+    """
+    found = [each for event in _found(name, text, keys) for each in event]
+    chosen = [each for each in found if at in (None, each.path)]
+    if at is not None and not chosen:
+        raise CliError(f"{name} has no payload there. `temporal-codec history scan` tells places.")
+    references = {each.reference: each for each in chosen if isinstance(each.reference, Reference)}
+    if len(references) > 1:
+        paths = [each.path for each in references.values()]
+        more = [f"and {len(paths) - _MOST_SHOWN} more"] if len(paths) > _MOST_SHOWN else []
+        shown = "\n".join([*paths[:_MOST_SHOWN], *more])
+        raise CliError(f"{name} holds {len(paths)} references. Say which one with --at:\n{shown}")
+    if references:
+        return next(iter(references))
+    failed = [each.reference for each in chosen if isinstance(each.reference, PayloadError)]
+    if len(failed) == 1:
+        raise failed[0]
+    raise CliError(f"{name} holds no reference to a payload in S3.{_undecoded(failed)}")
+
+
+def _undecoded(failed: list[PayloadError]) -> str:
+    counts = Counter(each.reason.value for each in failed)
+    told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    return f" {len(failed)} payloads cannot be decoded ({told}): look at --ring." if failed else ""
+
+
+def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:
+    for index, event in enumerate(_events(name, text)):
+        listed = [each for each in places(event, index) if is_payload(each.value)]
+        body = json.dumps({"payloads": [each.value for each in listed]}).encode()
+        try:
+            payloads = wire.read(body)
+        except WireError as error:
+            raise CliError(f"{name} has a payload that is none: {error}") from None
+        outcomes = decode(payloads, keys)
+        pairs = zip(payloads, outcomes, strict=True)
+        yield [Found(p.path, _reference(*each)) for p, each in zip(listed, pairs, strict=True)]
+
+
+def _reference(payload: Received, outcome: Outcome) -> Reference | PayloadError | None:
+    if isinstance(outcome, PayloadError):
+        return outcome
+    try:
+        return find_reference(payload, outcome)
+    except PayloadError as error:
+        return error
+
+
+class _Either(msgspec.Struct):
+    events: msgspec.Raw | None = None
+
+
+def _events(name: str, text: bytes) -> Iterator[Json]:
+    # A payload, or an object of payloads, is read as an event of a history would be.
+    text = text.removeprefix(BOM_UTF8)
+    try:
+        alone = not text.lstrip().startswith(b"[") and _is_alone(text)
+        yield from HistoryFile(name, b'{"events":[%b]}' % text if alone else text)
+    except NoHistory:
+        raise CliError(
+            f"{name} is neither an exported history nor a payload as JSON. `temporal workflow show "
+            "--output json` writes a history."
+        ) from None
+
+
+def _is_alone(text: bytes) -> bool:
+    try:
+        return msgspec.json.decode(text, type=_Either).events is None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False

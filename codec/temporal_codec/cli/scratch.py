@@ -1,0 +1,43 @@
+"""A file that is written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from temporal_codec.cli.errors import CliError
+
+
+@contextmanager
+def scratch(beside: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file to write to, in the same folder, so that it can be renamed; gone after the block.
+
+    Its owner alone may read it.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{beside.name}.", dir=beside.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def settle(file: IO[bytes]) -> None:
+    """Have what was written on the disk, and the file closed, before it gets its name."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+@contextmanager
+def whole(output: Path) -> Iterator[IO[bytes]]:
+    """A file that gets its name once the block has ended well; raises CliError."""
+    try:
+        with scratch(output) as (file, path):
+            yield file
+            settle(file)
+            path.replace(output)
+    except OSError as error:
+        raise CliError(f"{output} cannot be written: {error.strerror}.") from None

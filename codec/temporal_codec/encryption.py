@@ -1,0 +1,58 @@
+"""One payload sealed or opened: AES-256-GCM in the layout of Temporal's samples.
+
+    encoding           binary/encrypted
+    encryption-key-id  the id of the key
+    data               nonce (12) | ciphertext | tag (16) of the whole serialized Payload
+
+There is no associated data: workers in every language must be able to open what we seal.
+Namespaces are kept apart by separate key rings.
+"""
+
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+
+from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.keys.keyring import Key
+from temporal_codec.payload import ENCODING
+
+ENCRYPTED = b"binary/encrypted"
+KEY_ID = "encryption-key-id"
+NONCE_BYTES = 12
+TAG_BYTES = 16
+_LEAST_BYTES = NONCE_BYTES + TAG_BYTES
+# Marks of other systems that use the same encoding name for envelopes of their own.
+_FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
+_COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
+
+
+def is_ours(metadata: Mapping[str, bytes]) -> bool:
+    """Whether `binary/encrypted` means our format here."""
+    return _FOREIGN.isdisjoint(metadata)
+
+
+def sealed_metadata(key: Key) -> dict[str, bytes]:
+    """The metadata of a payload sealed with this key."""
+    return metadata_of(key.id)
+
+
+def metadata_of(key_id: str) -> dict[str, bytes]:
+    """The metadata of a payload sealed with the key of this id."""
+    return {ENCODING: ENCRYPTED, KEY_ID: key_id.encode()}
+
+
+def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:
+    """Seal a serialized payload; the nonce's 12 bytes must never have served this key before."""
+    return nonce + key.cipher.encrypt(nonce, plaintext, None)
+
+
+def open_sealed(key: Key, data: bytes) -> bytes:
+    """Open what `seal` made; raises PayloadError where a byte is not as it was."""
+    size = len(data)
+    if size < _LEAST_BYTES:
+        raise PayloadError(Reason.TOO_SHORT)
+    sealed = memoryview(data) if size > _COPY_BELOW else data
+    try:
+        return key.cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+    except InvalidTag:
+        raise PayloadError(Reason.AUTHENTICATION) from None

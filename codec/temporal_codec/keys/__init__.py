@@ -1,0 +1,1 @@
+"""Key rings: their keys, their text, and where they come from."""

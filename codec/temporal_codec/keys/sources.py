@@ -1,0 +1,173 @@
+"""Where key rings come from: a URI names the source, a namespace picks the ring."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Protocol
+
+from temporal_codec.cached import Cached, Clock, Life, system_clock
+from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.errors import (
+    InvalidNamespace,
+    KeyringError,
+    KeyringNotFound,
+    KeyringUnavailable,
+)
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
+from temporal_codec.keys.keys import CachedKeys, RingKeys, moment
+from temporal_codec.pipeline import Keys
+
+PLACEHOLDER = "{namespace}"
+# What Temporal Cloud gives out, and what is safe in a file's or a secret's name: no slash, and
+# no leading dot.
+_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+
+RING_LIFE = Life(fresh=300, last_good=24 * 3600)
+_ABSENT_SECONDS = 30.0
+
+Loader = Callable[[str], Keyring]
+"""Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or what it likes."""
+
+
+class KeySource(Protocol):
+    """Gives each namespace its keys."""
+
+    def keys(self, namespace: str) -> Keys:
+        """The keys of a namespace; nothing is fetched until one is asked for."""
+
+    def warm(self) -> None:
+        """Fetch what every namespace needs; a failure is told when it matters."""
+
+
+@lru_cache(maxsize=64)
+def check_namespace(name: str) -> str:
+    """The name itself; raises InvalidNamespace where none can look like this."""
+    if not _NAMESPACE.fullmatch(name):
+        raise InvalidNamespace("not a namespace's name")
+    return name
+
+
+def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
+    """The source that a URI names.
+
+    Args:
+        uri: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` in the name gives each
+            namespace a ring of its own, or ``development``.
+        clock: gives the wall-clock and monotonic seconds.
+
+    Raises:
+        KeyringError: the URI names no source.
+    """
+    if uri == "development":
+        return FixedSource(development_ring(), clock)
+    scheme, _, name = uri.partition(":")
+    make_loader = _LOADERS.get(scheme)
+    if make_loader is None or not name:
+        raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
+    return CachedSource(uri, make_loader(name), clock)
+
+
+class FixedSource:
+    """One ring for every namespace, for as long as the process lives."""
+
+    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
+        self._keys = RingKeys(ring, clock)
+
+    def keys(self, namespace: str) -> Keys:
+        """See `KeySource`."""
+        check_namespace(namespace)
+        return self._keys
+
+    def warm(self) -> None:
+        """See `KeySource`: all is here."""
+
+
+class CachedSource:
+    """Rings that a loader fetches, each kept for as long as RING_LIFE says."""
+
+    def __init__(
+        self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = 256
+    ) -> None:
+        """Take the URI, which faults are told with, and what loads its rings."""
+        self._one_for_all = PLACEHOLDER not in uri
+        self._clock = clock
+
+        def make(namespace: str) -> Cached[Keyring | None]:
+            place = uri.replace(PLACEHOLDER, namespace)
+            fetch = partial(_present, load, namespace, place, clock)
+            return Cached(fetch, RING_LIFE, clock, _fresh_for)
+
+        self._rings = CachedByName(make, at_most)
+
+    def keys(self, namespace: str) -> Keys:
+        """See `KeySource`."""
+        check_namespace(namespace)
+        return CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+
+    def warm(self) -> None:
+        """See `KeySource`: a ring for all is fetched, those of single namespaces are not."""
+        if self._one_for_all:
+            self._rings[""].warm()
+
+
+def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
+    # A ring that nothing can be sealed with is not ready: a fault, asked for again soon.
+    try:
+        ring = load(namespace)
+        ring.sealing(moment(clock))
+    except KeyringNotFound:
+        return None
+    except KeyringUnavailable as error:
+        raise KeyringUnavailable(f"{place}: {error}") from None
+    except KeyringError as error:
+        raise KeyringError(f"{place}: {error}") from None
+    return ring
+
+
+def _fresh_for(ring: Keyring | None) -> float:
+    return _ABSENT_SECONDS if ring is None else RING_LIFE.fresh
+
+
+class FileLoader:
+    """Rings from files; ``{namespace}`` in the path stands for the namespace."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self, namespace: str) -> Keyring:
+        """See `Loader`."""
+        path = Path(self._path.replace(PLACEHOLDER, namespace))
+        try:
+            with path.open("rb") as file:
+                return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
+        except FileNotFoundError:
+            raise KeyringNotFound(f"there is no file {path}") from None
+
+
+def _secrets_manager(name: str) -> Loader:
+    try:
+        from temporal_codec.keys.secrets_manager import SecretsManagerLoader  # noqa: PLC0415 — it costs 0.2 s
+    except ImportError:
+        raise KeyringError(
+            "secretsmanager: needs botocore: install temporal-codec-server[aws]"
+        ) from None
+    return SecretsManagerLoader(name)
+
+
+_LOADERS: dict[str, Callable[[str], Loader]] = {
+    "file": FileLoader,
+    "secretsmanager": _secrets_manager,
+}
+
+
+def development_ring() -> Keyring:
+    """The well-known key of Temporal's encryption samples, under each of its ids.
+
+    Everybody has this key: it protects nothing.
+    """
+    secret = b"test-key-test-key-test-key-test!"
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    # Python, TypeScript, .NET and Ruby; Go; Java, whose id is the key itself. The first seals.
+    return Keyring(Key(id_, secret, since) for id_ in ("test-key-id", "test", secret.decode()))

@@ -1,0 +1,157 @@
+"""Lists of payloads: sealed one by one, opened by peeling encodings from the outside in."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from temporal_codec import compression, encryption
+from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.keys.keyring import Key
+from temporal_codec.payload import ENCODING, HasContent, Known, parse, recognise, serialize
+
+MAX_LAYERS = 4
+_ZLIB = b"binary/zlib"
+_NONCES_DRAWN = 32
+
+
+class Keys(Protocol):
+    """One namespace's keys."""
+
+    def opening(self, key_id: bytes) -> Key:
+        """The key of this id.
+
+        Raises PayloadError where there is none, KeyringUnavailable where that cannot be told.
+        """
+
+    def sealing(self) -> Key:
+        """The key that seals now.
+
+        Raises KeyringNotFound where there is no ring, KeyringUnavailable where it can't be had.
+        """
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the ring that was asked outlived its fresh time, and could not be refreshed."""
+
+
+class Opened(msgspec.Struct, frozen=True, gc=False):
+    """A payload with every encoding of ours taken off."""
+
+    serialized: bytes
+    known: tuple[Known, int] | None
+    """What `recognise` found in it."""
+    keys: tuple[str, ...]
+    """Labels of the keys that opened it, from the outside in."""
+
+    __repr__ = object.__repr__  # the default would show the plaintext
+
+
+Outcome = Opened | PayloadError | None
+"""What decoding one payload gives; None where its encoding is not one of ours."""
+
+
+def decode(
+    payloads: Iterable[HasContent], keys: Keys, allowance: compression.Allowance | None = None
+) -> list[Outcome]:
+    """Open each payload, in order; one that cannot be opened never affects another.
+
+    `allowance` bounds what they may inflate to, by default as a request's are.
+    Raises KeyringUnavailable, for the whole list, where a key may exist but can't be had now.
+    """
+    peel = _Opener(keys, allowance or compression.Allowance()).peel
+    outcomes: list[Outcome] = []
+    for payload in payloads:
+        try:
+            outcomes.append(peel(payload.metadata, payload.data))
+        except PayloadError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
+    """Seal serialized payloads; gives what belongs into each new payload's data."""
+    if compress:
+        serialized = map(_smaller, serialized)
+    # Of a large request, no more than one serialized payload need be held at a time.
+    return [
+        encryption.seal(key, each, nonce)
+        for each, nonce in zip(serialized, _nonces(), strict=False)
+    ]
+
+
+def _nonces() -> Iterator[bytes]:
+    # One, and then some for each call to the operating system: a call costs as much as sealing a
+    # small payload, and so do thirty nonces.
+    size = encryption.NONCE_BYTES
+    yield os.urandom(size)
+    while True:
+        drawn = os.urandom(size * _NONCES_DRAWN)
+        for start in range(0, len(drawn), size):
+            yield drawn[start : start + size]
+
+
+def _smaller(payload: bytes) -> bytes:
+    wrapped = serialize({ENCODING: _ZLIB}, compression.deflate(payload))
+    return wrapped if len(wrapped) < len(payload) else payload
+
+
+Opener = tuple[Callable[[Any, bytes], bytes], Any, tuple[str, ...]]
+"""What takes an encoding off, with what besides the data, and the labels of keys used for it."""
+
+
+class _Opener:
+    """Takes encodings off, with the keys and the allowance of one request."""
+
+    def __init__(self, keys: Keys, allowance: compression.Allowance) -> None:
+        self._keys = keys
+        self._allowance = allowance
+        self._held: dict[bytes, Key] = {}
+        self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
+
+    def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
+        """Take off all that are ours; None where not even the outermost one is."""
+        last, opener = self._last
+        if metadata is not last:  # payloads of one request mostly share one metadata object
+            opener = self._opener(metadata)
+            self._last = metadata, opener
+        opened = None
+        layers = MAX_LAYERS
+        while opener is not None:
+            if not layers:
+                raise PayloadError(Reason.TOO_MANY_LAYERS)
+            open_one, using, keys = opener
+            serialized = open_one(using, data)
+            known = recognise(serialized)
+            opened = Opened(serialized, known, opened.keys + keys if opened else keys)
+            if known is not None:  # nothing that is recognised is encoded
+                break
+            layers -= 1
+            inner = parse(serialized)
+            data = inner.data
+            opener = self._opener(inner.metadata)
+        return opened
+
+    def _opener(self, metadata: Mapping[str, bytes]) -> Opener | None:
+        if not is_encoded(metadata):
+            return None
+        encoding = metadata[ENCODING]
+        if encoding != encryption.ENCRYPTED:
+            return partial(compression.inflate, encoding), self._allowance, ()
+        key_id = metadata.get(encryption.KEY_ID)
+        if key_id is None:
+            raise PayloadError(Reason.NO_KEY_ID)
+        if key_id not in self._held:
+            self._held[key_id] = self._keys.opening(key_id)
+        key = self._held[key_id]
+        return encryption.open_sealed, key, (key.label,)
+
+
+def is_encoded(metadata: Mapping[str, bytes]) -> bool:
+    """Whether a payload with this metadata has an encoding that `decode` takes off."""
+    encoding = metadata.get(ENCODING)
+    if encoding == encryption.ENCRYPTED:
+        return encryption.is_ours(metadata)
+    return encoding in compression.ENCODINGS

@@ -1,0 +1,120 @@
+"""For workers, clients and replayers: everything is encrypted, in one line.
+
+    client = await Client.connect(
+        "localhost:7233", plugins=[EncryptionPlugin("secretsmanager:temporal-codec/{namespace}")]
+    )
+
+The SDK hands a client's plugins on to its workers; a replayer is given its own.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from temporalio.client import ClientConfig
+from temporalio.common import HeaderCodecBehavior
+from temporalio.converter import DataConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
+
+from temporal_codec.errors import CodecError
+from temporal_codec.keys.sources import PLACEHOLDER, KeySource, open_source
+from temporal_codec.temporal import EncryptionCodec, encrypting_converter
+
+# What a replayer has that was not told its namespace.
+_NO_NAMESPACE = "ReplayNamespace"
+
+
+class EncryptionPlugin(SimplePlugin):
+    """Encrypts payloads, headers, and the messages and stack traces of failures.
+
+    The data converter that the client was given stays, but for its payload codec and its failure
+    converter. Where it has either already, the client is refused with a ValueError.
+    """
+
+    def __init__(
+        self, ring: str | KeySource, *, compress: bool = False, strict: bool = False
+    ) -> None:
+        """Take a key ring.
+
+        Args:
+            ring: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` stands for the
+                client's namespace, ``development``, or a source of one's own.
+            compress: use zlib before sealing, where that makes a payload smaller.
+            strict: refuse to read what is not encrypted. Otherwise histories from before the
+                encryption can be read.
+
+        Raises:
+            KeyringError: the URI names no source.
+        """
+        super().__init__("temporal-codec")
+        self._source = open_source(ring) if isinstance(ring, str) else ring
+        self._by_namespace = isinstance(ring, str) and PLACEHOLDER in ring
+        self._compress = compress
+        self._strict = strict
+        self._codecs: dict[str, EncryptionCodec] = {}
+
+    def configure_client(self, config: ClientConfig) -> ClientConfig:
+        """See `temporalio.client.Plugin`."""
+        if config["plugins"][-1] is not self:
+            raise ValueError(
+                "EncryptionPlugin must be the last of the client's plugins: one that comes later "
+                "could put another data converter in its place."
+            )
+        config = super().configure_client(config)
+        config["data_converter"] = self._encrypting(config["data_converter"], config["namespace"])
+        config["header_codec_behavior"] = HeaderCodecBehavior.CODEC
+        return config
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """See `temporalio.worker.Plugin`."""
+        converter = config["client"].config(active_config=True)["data_converter"]
+        if converter.payload_codec not in self._codecs.values():
+            raise ValueError(
+                "This worker's client does not encrypt: give the EncryptionPlugin to "
+                "Client.connect, which hands it on to its workers."
+            )
+        return super().configure_worker(config)
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        """See `temporalio.worker.Plugin`."""
+        config = super().configure_replayer(config)
+        namespace = config.get("namespace", _NO_NAMESPACE)
+        if self._by_namespace and namespace == _NO_NAMESPACE:
+            raise ValueError(
+                "Each namespace has a key ring of its own here: say Replayer(namespace=...), the "
+                "one that the histories come from."
+            )
+        converter = config.get("data_converter") or DataConverter.default
+        config["data_converter"] = self._encrypting(converter, namespace)
+        config["header_codec_behavior"] = HeaderCodecBehavior.CODEC
+        return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 — the SDK's name
+        """See `temporalio.worker.Plugin`. The keys are fetched before the first task comes.
+
+        Raises KeyringNotFound or KeyringUnavailable: a worker without keys would only fail tasks.
+        """
+        try:
+            await self._codec(worker.client.namespace).fetch_keys()
+        except CodecError:
+            # Whoever ends a worker that never ran waits forever, so it runs, and ends at once.
+            stopped = asyncio.create_task(worker.shutdown())
+            await super().run_worker(worker, next)
+            await stopped
+            raise
+        await super().run_worker(worker, next)
+
+    def _encrypting(self, converter: DataConverter, namespace: str) -> DataConverter:
+        # A client that is made from another one's configuration brings a codec of ours.
+        ours = converter.payload_codec in self._codecs.values()
+        if ours:
+            return dataclasses.replace(converter, payload_codec=self._codec(namespace))
+        return encrypting_converter(self._codec(namespace), converter)
+
+    def _codec(self, namespace: str) -> EncryptionCodec:
+        if namespace not in self._codecs:
+            self._codecs[namespace] = EncryptionCodec(
+                self._source.keys(namespace), compress=self._compress, strict=self._strict
+            )
+        return self._codecs[namespace]

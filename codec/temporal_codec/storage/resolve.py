@@ -1,0 +1,152 @@
+"""Payloads that lie in S3: references among decoded payloads give way to what they lead to.
+
+A reference comes from whoever could write into a history. It decides nothing but which object,
+of the buckets that an operator named, under the prefix of the namespace that was authorised; and
+what comes is used only when its SHA-256 is the reference's.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from temporal_codec import pipeline
+from temporal_codec.compression import Allowance
+from temporal_codec.errors import PayloadError
+from temporal_codec.payload import PayloadMessage, Received, parse, recognise
+from temporal_codec.pipeline import Keys, Opened, Outcome
+from temporal_codec.storage.fetch import Objects, fetch
+from temporal_codec.storage.reference import Reference, Trusted, is_reference, read_reference
+from temporal_codec.waiting import before_waiting
+
+
+class Resolved(NamedTuple):
+    """Outcomes, with what lay in S3 in its place."""
+
+    outcomes: list[Outcome]
+    references: frozenset[int]
+    """Which of them were references, whether they could be resolved or not."""
+
+
+class Storage:
+    """Resolves references, for any number of threads at a time."""
+
+    def __init__(
+        self, trusted: Trusted, at_most: int, connect: Callable[[], Objects] | None = None
+    ) -> None:
+        """Take what is followed, and how many bytes of objects a request may hold.
+
+        `connect` gives the objects when the first reference comes; by default those of S3.
+        """
+        self._trusted = trusted
+        self._at_most = at_most
+        self._connect = connect or s3
+        self._objects: Objects | None = None
+        self._lock = threading.Lock()
+
+    def resolve(
+        self, namespace: str, payloads: Sequence[Received], outcomes: Sequence[Outcome], keys: Keys
+    ) -> Resolved:
+        """Put what lies in S3 in the place of each reference among decoded payloads.
+
+        What a reference leads to is decoded, too; where that is a reference again, it stays one.
+
+        Raises:
+            StorageUnavailable: an object cannot be had now.
+            ObjectsTooLarge: the objects are together more than a request may hold.
+            KeyringUnavailable: see `temporal_codec.pipeline.decode`.
+        """
+        resolved = list(outcomes)
+        found = {
+            index: reference
+            for index, each in enumerate(zip(payloads, outcomes, strict=True))
+            if (reference := self._reference(namespace, *each)) is not None
+        }
+        opened = self._open([each for each in found.values() if isinstance(each, Reference)], keys)
+        for index, each in found.items():
+            given = opened[each] if isinstance(each, Reference) else each
+            resolved[index] = _under(outcomes[index], given)
+        return Resolved(resolved, frozenset(found))
+
+    def _reference(
+        self, namespace: str, payload: Received, outcome: Outcome
+    ) -> Reference | PayloadError | None:
+        try:
+            reference = find_reference(payload, outcome)
+            if reference is not None:
+                self._trusted.check(reference, namespace)
+        except PayloadError as error:
+            return error
+        return reference
+
+    def _open(self, references: Sequence[Reference], keys: Keys) -> dict[Reference, Outcome]:
+        # Each once, however often it comes.
+        if not references:
+            return {}
+        before_waiting()
+        fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
+        return dict(zip(fetched, open_stored(fetched.values(), keys), strict=True))
+
+    def _connected(self) -> Objects:
+        with self._lock:
+            if self._objects is None:
+                self._objects = self._connect()
+            return self._objects
+
+
+def find_reference(payload: Received, outcome: Outcome) -> Reference | None:
+    """The reference that a payload is, or was found to be under its encodings.
+
+    Raises PayloadError where it is one that is not in order.
+    """
+    if outcome is None:
+        metadata = payload.metadata
+        return (
+            read_reference(metadata, payload.data, payload.sizes)
+            if is_reference(metadata)
+            else None
+        )
+    if isinstance(outcome, PayloadError) or outcome.known is not None:
+        return None
+    inner = parse(outcome.serialized)
+    if not is_reference(inner.metadata):
+        return None
+    sizes = [each.size_bytes for each in inner.external_payloads]
+    return read_reference(inner.metadata, inner.data, sizes)
+
+
+def open_stored(
+    stored: Iterable[bytes | PayloadError],
+    keys: Keys,
+    allowance: Allowance | None = None,
+) -> list[Opened | PayloadError]:
+    """What objects hold, with every encoding of ours taken off, in their order."""
+    parsed = [_parsed(each) for each in stored]
+    messages = [each[1] for each in parsed if not isinstance(each, PayloadError)]
+    decoded = iter(pipeline.decode(messages, keys, allowance))
+    return [
+        each
+        if isinstance(each, PayloadError)
+        else next(decoded) or Opened(each[0], recognise(each[0]), ())
+        for each in parsed
+    ]
+
+
+def _parsed(stored: bytes | PayloadError) -> tuple[bytes, PayloadMessage] | PayloadError:
+    try:
+        return stored if isinstance(stored, PayloadError) else (stored, parse(stored))
+    except PayloadError as error:
+        return error
+
+
+def _under(wrapper: Outcome, given: Outcome) -> Outcome:
+    # The keys that opened the reference, and those that opened what it led to.
+    if isinstance(wrapper, Opened) and isinstance(given, Opened):
+        return Opened(given.serialized, given.known, wrapper.keys + given.keys)
+    return given
+
+
+def s3() -> Objects:
+    """The objects that this process's AWS credentials may read."""
+    from temporal_codec.storage.s3 import S3  # noqa: PLC0415 — botocore costs 0.2 s, and few requests need it
+
+    return S3()

@@ -1,0 +1,170 @@
+"""For workers and clients: the key ring as a payload codec of Temporal's Python SDK.
+
+`temporal_codec.plugin` puts it where it belongs, in one line. Without the plugin:
+
+    source = open_source("secretsmanager:temporal-codec/orders")
+    client = await Client.connect(
+        "localhost:7233",
+        data_converter=encrypting_converter(EncryptionCodec(source.keys("orders"))),
+        header_codec_behavior=HeaderCodecBehavior.CODEC,
+    )
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
+
+from temporal_codec import encryption, pipeline
+from temporal_codec.errors import NotEncrypted, PayloadError, Reason
+from temporal_codec.payload import ENCODING
+
+# Compressing more than this takes longer than the event loop should be held.
+_COMPRESS_ASIDE_BYTES = 65_536
+
+Payloads = Sequence[Payload]
+
+
+@runtime_checkable
+class KeysAtHand(pipeline.Keys, Protocol):
+    """Keys that tell whether they can be had without waiting."""
+
+    def at_hand(self) -> pipeline.Keys | None:
+        """The keys that are held now, which never waits; None where they must be fetched."""
+
+
+class EncryptionCodec(PayloadCodec):
+    """Seals every payload; opens what was sealed.
+
+    Keys may have to be fetched, which takes seconds where the source is in trouble.
+    That is done in a thread, and the event loop goes on meanwhile.
+    With the keys at hand, as they nearly always are, no thread is needed.
+    """
+
+    def __init__(
+        self, keys: pipeline.Keys, *, compress: bool = False, strict: bool = False
+    ) -> None:
+        """Take one namespace's keys.
+
+        Args:
+            keys: those of a key source, for example.
+            compress: use zlib first, where that makes a payload smaller.
+            strict: refuse to decode what is not encrypted. Otherwise it is passed on, so that
+                histories from before the encryption can be read.
+        """
+        self._keys = keys
+        self._at_hand = keys.at_hand if isinstance(keys, KeysAtHand) else _nothing_at_hand
+        self._compress = compress
+        self._strict = strict
+
+    async def encode(self, payloads: Payloads) -> list[Payload]:
+        """Seal each payload; raises KeyringNotFound or KeyringUnavailable."""
+        keys = self._at_hand()
+        large = self._compress and sum(map(Payload.ByteSize, payloads)) > _COMPRESS_ASIDE_BYTES
+        if keys is None or large:
+            return await asyncio.to_thread(self._encode, payloads, self._keys)
+        return self._encode(payloads, keys)
+
+    async def decode(self, payloads: Payloads) -> list[Payload]:
+        """Open each payload.
+
+        Raises PayloadError where one can never be opened: a worker must not take ciphertext for
+        a value. Raises KeyringUnavailable where the keys can't be had now, and NotEncrypted where
+        only encrypted payloads are taken.
+        """
+        if self._strict:
+            _check_encrypted(payloads)
+        keys = self._at_hand()
+        outcomes = pipeline.decode(payloads, keys) if keys else None
+        # A key that is not at hand may be in a newer ring.
+        if outcomes is None or any(map(_lacks_a_key, outcomes)):
+            outcomes = await asyncio.to_thread(pipeline.decode, payloads, self._keys)
+        return [_opened(payload, each) for payload, each in zip(payloads, outcomes, strict=True)]
+
+    async def fetch_keys(self) -> None:
+        """Have the keys at hand; raises KeyringNotFound or KeyringUnavailable."""
+        await asyncio.to_thread(self._keys.sealing)
+
+    def _encode(self, payloads: Payloads, keys: pipeline.Keys) -> list[Payload]:
+        key = keys.sealing()
+        serialized = [payload.SerializeToString() for payload in payloads]
+        return [
+            Payload(
+                metadata=encryption.sealed_metadata(key),
+                data=data,
+                external_payloads=payload.external_payloads,
+            )
+            for payload, data in zip(
+                payloads, pipeline.encode(serialized, key, compress=self._compress), strict=True
+            )
+        ]
+
+
+def encrypting_converter(
+    codec: PayloadCodec, converter: DataConverter = DataConverter.default
+) -> DataConverter:
+    """A data converter that encrypts, failures' messages and stack traces included.
+
+    Args:
+        codec: what encrypts.
+        converter: one of the user's own, whose payload converter and external storage are kept.
+
+    Raises:
+        ValueError: it has a codec or a failure converter already, which would be lost.
+    """
+    if converter.payload_codec is not None:
+        raise ValueError(f"the data converter has a payload codec already. {_CHAIN}")
+    failures = converter.failure_converter_class
+    if failures not in _REPLACEABLE:
+        raise ValueError(
+            f"the data converter has a failure converter of its own, {failures.__name__}, and what "
+            f"that writes may be plaintext. Take it out. {_BY_HAND}"
+        )
+    return dataclasses.replace(
+        converter,
+        payload_codec=codec,
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+_REPLACEABLE = {DefaultFailureConverter, DefaultFailureConverterWithEncodedAttributes}
+_BY_HAND = (
+    "Or make the data converter yourself, with codec.temporal.EncryptionCodec as its payload "
+    "codec, and give it to Client.connect with header_codec_behavior=HeaderCodecBehavior.CODEC."
+)
+_CHAIN = (
+    f"Take it out: this one encrypts, and compresses where you say compress=True. {_BY_HAND} That "
+    "payload codec may call both."
+)
+
+
+def _nothing_at_hand() -> None:
+    return None
+
+
+def _check_encrypted(payloads: Payloads) -> None:
+    for index, payload in enumerate(payloads):
+        if payload.metadata.get(ENCODING) != encryption.ENCRYPTED:
+            raise NotEncrypted(
+                f"payload {index + 1} of {len(payloads)} is not encrypted, and strict=True takes "
+                "no such payload. Find out who sent it; leave strict out as long as there are "
+                "workflows, schedules or senders from before the encryption."
+            )
+
+
+def _lacks_a_key(outcome: pipeline.Outcome) -> bool:
+    return isinstance(outcome, PayloadError) and outcome.reason is Reason.UNKNOWN_KEY
+
+
+def _opened(payload: Payload, outcome: pipeline.Outcome) -> Payload:
+    if isinstance(outcome, PayloadError):
+        raise outcome
+    return payload if outcome is None else Payload.FromString(outcome.serialized)

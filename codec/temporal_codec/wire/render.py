@@ -1,0 +1,107 @@
+"""Answers' JSON: ``{"payloads": [...]}`` in the proto3 form that Temporal's clients read."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+from pybase64 import b64encode
+
+from temporal_codec import encryption
+from temporal_codec.keys.keyring import Key
+from temporal_codec.payload import KNOWN, HasContent, PayloadMessage, Received, parse
+from temporal_codec.pipeline import Opened
+
+_COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
+
+Pieces = tuple[bytes, ...]
+"""A payload's JSON. Its pieces stay apart until the answer is made: each join copies megabytes."""
+
+
+def write(payloads: Iterable[Pieces]) -> bytes:
+    """An answer's body."""
+    return b"".join(assemble(payloads))
+
+
+def assemble(payloads: Iterable[Pieces]) -> list[bytes]:
+    """An answer's body, in pieces."""
+    pieces: list[bytes] = []
+    for payload in payloads:
+        pieces.append(b",")
+        pieces += payload
+    pieces[:1] = [b'{"payloads":[']  # in the place of the first comma
+    pieces.append(b"]}")
+    return pieces
+
+
+def render(payload: HasContent, sizes: Iterable[int] = ()) -> Pieces:
+    """One payload's JSON; fields at their default are left out, as protojson does."""
+    pieces: list[bytes] = []
+    if payload.metadata:
+        pieces += (b",", b'"metadata":', _render_metadata(payload.metadata))
+    if payload.data:
+        pieces += (b",", b'"data":"', b64encode(payload.data), b'"')
+    if sizes:
+        pieces += (b",", _render_sizes(sizes))
+    return (b"{", *pieces[1:], b"}")
+
+
+def render_received(payload: Received) -> Pieces:
+    """A payload's JSON, to go back as it came."""
+    return render(payload, payload.sizes)
+
+
+def render_opened(opened: Opened) -> Pieces:
+    """An opened payload's JSON."""
+    serialized, recognised = opened.serialized, opened.known
+    if recognised is None:
+        return _render_message(parse(serialized))
+    known, start = recognised
+    size = len(serialized)
+    if start == size:
+        return _KNOWN_EMPTY[known]
+    # A copy of what is large would be the most that a request holds at one time.
+    data = serialized[start:] if size < _COPY_BELOW else memoryview(serialized)[start:]
+    return _KNOWN_OPEN[known], b64encode(data), b'"}'
+
+
+def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
+    """What writes the JSON of payloads sealed with this key, from their data and sizes."""
+    before = _before_sealed(key.id)
+
+    def render_sealed(data: bytes, sizes: Sequence[int]) -> Pieces:
+        if sizes:
+            return before, b64encode(data), b'",', _render_sizes(sizes), b"}"
+        return before, b64encode(data), b'"}'
+
+    return render_sealed
+
+
+@lru_cache(maxsize=64)  # made anew it takes as long as sealing two small payloads
+def _before_sealed(key_id: str) -> bytes:
+    return _before_data(encryption.metadata_of(key_id))
+
+
+def _render_message(message: PayloadMessage) -> Pieces:
+    return render(message, [external.size_bytes for external in message.external_payloads])
+
+
+def _render_metadata(metadata: Mapping[str, bytes]) -> bytes:
+    # In the order of names: a protobuf map has none of its own.
+    members = (
+        b'%b:"%b"' % (msgspec.json.encode(name), b64encode(metadata[name]))
+        for name in sorted(metadata)
+    )
+    return b"{%b}" % b",".join(members)
+
+
+def _render_sizes(sizes: Iterable[int]) -> bytes:
+    external = b",".join(b'{"sizeBytes":"%d"}' % size if size else b"{}" for size in sizes)
+    return b'"externalPayloads":[%b]' % external
+
+
+def _before_data(metadata: Mapping[str, bytes]) -> bytes:
+    return b'{"metadata":%b,"data":"' % _render_metadata(metadata)
+
+
+_KNOWN_OPEN = {known: _before_data(known.metadata) for known in KNOWN}
+_KNOWN_EMPTY = {known: (b'{"metadata":%b}' % _render_metadata(known.metadata),) for known in KNOWN}

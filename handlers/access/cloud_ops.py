@@ -1,0 +1,171 @@
+"""Temporal Cloud's list of users, asked for with its Cloud Ops API over https.
+
+The API's public definition is protobuf; its HTTP form is that of proto3 JSON: names in camel
+case, enums by name, an absent message as null. What cannot be read so is no answer, and neither
+is an answer about somebody else.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import msgspec
+
+from handlers.access.https import DEADLINE_SECONDS, FetchError, HttpsHost
+from temporal_codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from temporal_codec.strict_json import NotStrict, read_object
+
+URL = "https://saas-api.tmprl.cloud"
+API_VERSION = "v0.17.0"
+KEY_LIFE = Life(fresh=300, last_good=3600, cooldown=30)
+# A filter may leave a page empty and go on; one address never fills this many.
+MAX_PAGES = 5
+_MAX_DEPTH = 16
+_MAX_PAGE_TOKEN = 2048
+# What a bearer token may look like; so a line's end cannot slip into the request.
+_KEY = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
+
+# A failed update leaves the user as it was; all other states are of users who are not yet, or
+# not any more.
+_STATES = frozenset(
+    {"RESOURCE_STATE_ACTIVE", "RESOURCE_STATE_UPDATING", "RESOURCE_STATE_UPDATE_FAILED"}
+)
+
+
+class CloudError(Exception):
+    """Temporal Cloud did not give an answer that can be used; the message says why."""
+
+
+class _AccountAccess(msgspec.Struct):
+    role: str = ""
+
+
+class _NamespaceAccess(msgspec.Struct):
+    permission: str = ""
+
+
+class _Access(msgspec.Struct, rename="camel"):
+    account_access: _AccountAccess | None = None
+    namespace_accesses: dict[str, _NamespaceAccess] = {}
+
+
+class _Spec(msgspec.Struct):
+    email: str
+    access: _Access | None = None
+
+
+class _User(msgspec.Struct):
+    spec: _Spec
+    state: str = ""
+
+    def is_active(self, email: str) -> bool:
+        listed = self.spec.email
+        return listed.isascii() and listed.lower() == email and self.state in _STATES
+
+    def account_role(self) -> str:
+        access = self.spec.access
+        return access.account_access.role if access and access.account_access else ""
+
+    def permission(self, namespace: str) -> str:
+        given = self.spec.access.namespace_accesses if self.spec.access else {}
+        return given[namespace].permission if namespace in given else ""
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    users: list[_User] = []
+    next_page_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    value: str = field(repr=False)
+
+
+class CloudOps:
+    """Temporal Cloud's list of users."""
+
+    def __init__(
+        self, fetch_key: Callable[[], str], url: str = URL, clock: Clock = system_clock
+    ) -> None:
+        """Take what fetches the API key, and where the API is; raises ValueError if not https."""
+        self._host = HttpsHost(url)
+        self._key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
+
+    def warm(self) -> None:
+        """Fetch the API key, which every question needs."""
+        self._key.warm()
+
+    def account_role(self, email: str) -> str | None:
+        """This person's role in the account; None where there is no such active user.
+
+        It is empty where the API key may not see it. Raises CloudError or FetchError.
+        """
+        user = self._user({"email": email})
+        return None if user is None else user.account_role()
+
+    def permission(self, email: str, namespace: str) -> str | None:
+        """This person's permission for a namespace; None for one who has no access to it.
+
+        It is empty where access comes from a group, or where the API key may not see it.
+        Raises CloudError or FetchError.
+        """
+        try:
+            user = self._user({"email": email, "namespace": namespace})
+        except FetchError as error:
+            if error.status != 404:
+                raise
+            return None  # there is no such namespace
+        return None if user is None else user.permission(namespace)
+
+    def _user(self, query: dict[str, str]) -> _User | None:
+        key = _held(self._key.get)
+        try:
+            return self._find(query, key)
+        except FetchError as error:
+            if error.status != 401:
+                raise
+            newer = _held(self._key.get_newer)
+            if newer == key:
+                raise
+        return self._find(query, newer)
+
+    def _find(self, query: dict[str, str], key: _Key) -> _User | None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        headers = {
+            "Authorization": f"Bearer {key.value}",
+            "temporal-cloud-api-version": API_VERSION,
+        }
+        for _ in range(MAX_PAGES):
+            target = f"/cloud/users?{urlencode(query)}"
+            page = _page(self._host.get(target, headers, deadline - time.monotonic()))
+            found = next((user for user in page.users if user.is_active(query["email"])), None)
+            if found or not page.next_page_token:
+                return found
+            query = {**query, "pageToken": page.next_page_token}
+        raise CloudError(f"more than {MAX_PAGES} pages for one address")
+
+
+def _checked(key: str) -> _Key:
+    if not _KEY.fullmatch(key.strip()):
+        raise CloudError("the secret must hold an API key and nothing else")
+    return _Key(key.strip())
+
+
+def _held(get: Callable[[], _Key]) -> _Key:
+    try:
+        return get()
+    except Unavailable as error:
+        raise CloudError(f"no API key: {error.__cause__}") from None
+
+
+def _page(document: bytes) -> _Page:
+    try:
+        read_object(document, _MAX_DEPTH)  # msgspec would take a member twice
+        page = msgspec.json.decode(document, type=_Page)
+    except (NotStrict, msgspec.MsgspecError) as error:
+        raise CloudError(f"not a list of users: {error}") from None
+    if len(page.next_page_token) > _MAX_PAGE_TOKEN:
+        raise CloudError("not a list of users: a page token without end")
+    return page

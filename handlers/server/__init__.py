@@ -1,0 +1,1 @@
+"""The ASGI app: requests, checks, operations, answers and their records."""

@@ -1,0 +1,51 @@
+"""Lambda events to ASGI and back, through Mangum; and answers to events that are not HTTP."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mangum import Mangum
+
+from handlers.server import audit, events
+from handlers.server.asgi import App
+from handlers.server.audit import Record, Write
+from handlers.server.cors import Cors
+from handlers.server.events import Event
+from handlers.server.problem import Refusal
+
+Handler = Callable[[Event, Any], Event]
+
+# What is not named here would travel as base64.
+_TEXT = ["application/json", "application/problem+json"]
+# Mangum takes the server's name and port from these, and stumbles over odd ones. We need neither.
+_NOT_NEEDED = {"host", "x-forwarded-port"}
+
+logging.getLogger("mangum.http").setLevel(logging.WARNING)  # we log each request ourselves
+
+
+def lambda_handler(app: App, cors: Cors, write: Write) -> Handler:
+    """A Lambda handler for HTTP API (v2), REST API (v1) and function URL events."""
+    adapter = Mangum(app, lifespan="off", text_mime_types=_TEXT)  # type: ignore[arg-type]
+
+    def handle(event: Event, context: Any) -> Event:  # noqa: ANN401 — the runtime's own object
+        try:
+            return adapter(_cleaned(event), context)
+        except Exception:  # noqa: BLE001 — an event is as foreign as a body
+            refusal = Refusal("event")
+            given = refusal.answer()
+            write(_record(context, refusal))
+            headers = {**given.headers, **cors.headers(events.headers(event).get("origin"))}
+            return events.answer(given.status, headers, given.body)
+
+    return handle
+
+
+def _record(context: Any, refusal: Refusal) -> Record:  # noqa: ANN401
+    record = audit.begin(context)
+    record.outcome, record.reason, record.status = "refused", refusal.reason, refusal.status
+    return record
+
+
+def _cleaned(event: Event) -> Event:
+    kept = {k: v for k, v in events.headers(event).items() if k not in _NOT_NEEDED}
+    return {**event, "headers": kept, "multiValueHeaders": None}

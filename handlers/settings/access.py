@@ -1,0 +1,71 @@
+"""Settings of who may call: whose tokens are believed, and who of their bearers may read."""
+
+import re
+from dataclasses import dataclass, replace
+
+from handlers.access.issuer import TEMPORAL_CLOUD, Trust
+from handlers.settings.environ import Environ, SettingsError, choice
+
+AUTHORIZERS = ("policy", "permissions-claim", "temporal-cloud")
+_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
+_SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whose tokens are believed, and who of them may read."""
+
+    trust: Trust
+    authorizer: str
+    policy: str | None
+    """Where the policy document is; None allows nobody."""
+    cloud_api_key: str | None
+    """The secret that holds Temporal Cloud's API key, for that authorizer alone."""
+    passes_through: bool
+    """Whether /decode gives a caller who may not read the payloads back as they came."""
+
+
+def read_access(environ: Environ) -> Access:
+    """Whose tokens are believed; raises SettingsError."""
+    authorizer = choice(environ, "CODEC_AUTHORIZER", AUTHORIZERS)
+    policy = environ.get("CODEC_POLICY") or None
+    if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
+        raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
+    return Access(
+        trust=_trust(environ),
+        authorizer=authorizer,
+        policy=policy,
+        cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
+        passes_through=choice(environ, "CODEC_ON_DENY", ("reject", "passthrough")) == "passthrough",
+    )
+
+
+def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
+    # A key in the environment itself would be readable by whoever may look at the function.
+    uri = environ.get("CODEC_CLOUD_API_KEY") or None
+    if (uri is not None) != needed:
+        raise SettingsError(
+            "CODEC_CLOUD_API_KEY and CODEC_AUTHORIZER=temporal-cloud belong together: set both, "
+            "or neither"
+        )
+    if uri is not None and not _SECRET.fullmatch(uri):
+        raise SettingsError(
+            "CODEC_CLOUD_API_KEY must be secretsmanager:NAME, of a secret that holds the key"
+        )
+    return uri.removeprefix("secretsmanager:") if uri else None
+
+
+def _trust(environ: Environ) -> Trust:
+    email_claim = environ.get("CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
+    own = [environ.get(name, "") for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
+    if not any(own):
+        return replace(TEMPORAL_CLOUD, email_claim=email_claim)
+    issuer, jwks_url, audiences = own
+    if not all(own):
+        raise SettingsError(
+            "CODEC_ISSUER, CODEC_JWKS_URL and CODEC_AUDIENCES belong together: set all three, or "
+            "none for Temporal Cloud's"
+        )
+    if not _HTTPS.fullmatch(jwks_url):
+        raise SettingsError("CODEC_JWKS_URL must be an https address")
+    return Trust(issuer, jwks_url, tuple(audiences.split(",")), email_claim)

@@ -1,0 +1,39 @@
+"""Which pages may call: all that the preflight function is told."""
+
+import re
+from dataclasses import dataclass
+
+from handlers.server.cors import Cors
+from handlers.settings.environ import Environ, SettingsError, refuse_unknown
+
+LOCAL_ORIGINS = "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080"
+_ORIGIN = re.compile(
+    r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+)
+_DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightSettings:
+    """What the preflight function needs."""
+
+    cors: Cors
+
+
+def preflight_settings(environ: Environ) -> PreflightSettings:
+    """Settings of the preflight function; raises SettingsError."""
+    refuse_unknown(environ)
+    return PreflightSettings(read_cors(environ))
+
+
+def read_cors(environ: Environ) -> Cors:
+    """The origins that may call; raises SettingsError."""
+    origins = environ.get("CODEC_ORIGINS", LOCAL_ORIGINS).split(",")
+    for origin in (origin.strip() for origin in origins):
+        if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
+            raise SettingsError(
+                "CODEC_ORIGINS must be a comma-separated list of origins as browsers send them: "
+                "https://host or https://host:port in lower case, without *, path or trailing "
+                "slash; http only for localhost, 127.0.0.1 and [::1]"
+            )
+    return Cors(origin.strip() for origin in origins)

@@ -1,0 +1,31 @@
+"""Settings of which references to payloads in S3 are followed."""
+
+import re
+
+from handlers.settings.environ import Environ, SettingsError, choice
+from temporal_codec.storage.reference import DRIVER, Trusted
+
+# A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
+_BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and commas
+
+
+def read_storage(environ: Environ) -> Trusted | None:
+    """What is followed; None where no bucket is named. Raises SettingsError."""
+    shared = choice(environ, "CODEC_STORAGE_SHARED", ("false", "true")) == "true"
+    drivers = environ.get("CODEC_STORAGE_DRIVERS", DRIVER).split(",")
+    if not all(map(_DRIVER.fullmatch, drivers)):
+        raise SettingsError(
+            "CODEC_STORAGE_DRIVERS must be a comma-separated list of the names under which "
+            "workers registered their S3 drivers"
+        )
+    names = environ.get("CODEC_STORAGE_BUCKETS", "")
+    if not names:
+        return None
+    buckets = names.split(",")
+    if not all(map(_BUCKET.fullmatch, buckets)):
+        raise SettingsError(
+            "CODEC_STORAGE_BUCKETS must be a comma-separated list of names of S3 buckets in this "
+            "region; no ARNs, and no directory buckets"
+        )
+    return Trusted(frozenset(buckets), frozenset(drivers), shared)

@@ -1,0 +1,112 @@
+"""The installed program, and what it loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from temporal_codec import Keyring
+from tests.codec.cli.terminal import at_the_same_time, temporal_codec
+from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.processes import ROOT, clean_environment
+from tests.test_boundaries import loaded
+
+PLAIN = '{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"ImhlbGxvIg=="}]}'
+
+
+@pytest.mark.parametrize("module", ["temporal_codec.cli", "temporal_codec.cli.app"])
+def test_an_import_does_not_load_what_one_command_needs(module: str) -> None:
+    """`keys` on a file needs no AWS; the SDK's bridge costs a third of a second."""
+    assert not loaded(module) & {"temporalio", "botocore", "boto3", "handlers"}
+
+
+def test_a_ring_from_its_making_to_its_rotation(path: Path) -> None:
+    """What an operator does: make a ring, serve it, rotate it; both generations decode."""
+    ring = {"CODEC_KEYRING": f"file:{path}"}
+    assert temporal_codec("keys", "new", path).returncode == 0
+    with codec_server(ring) as before:
+        old = encoded(before)
+        assert decodes(before, old)
+        rotated = temporal_codec("keys", "rotate", path, "--now")
+        assert rotated.returncode == 0, rotated.stderr
+        with codec_server(ring) as after:
+            new = encoded(after)
+            assert decodes(after, old)
+            assert decodes(after, new)
+        assert decodes(before, old)
+    first, second = Keyring.from_json(path.read_bytes())
+    assert first.id != second.id
+
+
+def encoded(server: CodecServer) -> bytes:
+    return server.post("/encode", PLAIN).content
+
+
+def decodes(server: CodecServer, body: bytes) -> bool:
+    answer = server.post("/decode", body)
+    return b"ImhlbGxvIg==" in answer.content and answer.headers["x-codec-undecoded"] == "0"
+
+
+def test_of_many_at_once_none_undoes_anothers_change(path: Path) -> None:
+    """Who said that it added a key did add it; who came second said so."""
+    temporal_codec("keys", "new", path)
+    runs = at_the_same_time(6, "keys", "rotate", path, "--now")
+    added = [run for run in runs if run.returncode == 0]
+    assert added
+    assert all("Somebody else changed" in run.stderr for run in runs if run not in added)
+    assert len(Keyring.from_json(path.read_bytes())) == 1 + len(added)
+
+
+def test_a_fault_is_a_sentence_on_stderr(path: Path) -> None:
+    """No traceback, no box, and status 1."""
+    done = temporal_codec("keys", "list", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"There is no file:{path}. `temporal-codec keys new` makes one.\n"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "ring"),
+    [("typer", "ring.json"), ("rich", "ring.json"), ("botocore", "secretsmanager:orders")],
+)
+def test_what_is_not_installed_is_named(lacking: str, ring: str) -> None:
+    """A worker's installation has the script, too, without what it needs."""
+    script = (
+        f"import sys; sys.modules[{lacking!r}] = None; import temporal_codec.cli as cli; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "keys", "list", ring],
+        env=clean_environment({}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "install temporal-codec-server[cli]" in done.stderr
+    assert lacking in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_exception_that_nobody_expected_shows_no_variables(path: Path) -> None:
+    """K8: pretty tracebacks would print the locals, and some of them are keys."""
+    script = (
+        "import temporal_codec.cli as cli, temporal_codec.cli.keys.change as c\n"
+        "def broken(ring, now):\n"
+        "    secret = 'canary' * 2\n"
+        "    raise RuntimeError\n"
+        "c.make = broken\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "keys", "new", path],
+        env=clean_environment({}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "RuntimeError" in done.stderr
+    assert "canarycanary" not in done.stderr
+    assert "╭" not in done.stderr

@@ -1,0 +1,190 @@
+"""Where rings come from: URIs, files, the development ring, isolation between namespaces."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from temporal_codec import (
+    InvalidNamespace,
+    Key,
+    Keyring,
+    KeyringError,
+    KeyringNotFound,
+    KeyringUnavailable,
+    PayloadError,
+    Reason,
+    open_source,
+)
+from temporal_codec.keys.sources import CachedSource, check_namespace
+from tests.codec.clock import FakeClock
+from tests.codec.rings import SINCE, key
+
+
+def write_ring(path: Path, *keys: Key) -> None:
+    path.write_bytes(Keyring(keys).to_json())
+
+
+def why(ask: Callable[[], object]) -> Reason:
+    with pytest.raises(PayloadError) as caught:
+        ask()
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "file", "file:", "File:x", "http://x", "development:x", "secret", "Development"]
+)
+def test_refuses_uris_that_name_no_source(uri: str) -> None:
+    with pytest.raises(KeyringError, match="URI must be"):
+        open_source(uri)
+
+
+def test_the_development_ring_has_the_samples_ids() -> None:
+    """Python, TypeScript, .NET and Ruby; Go; Java. The first of them seals."""
+    keys = open_source("development").keys("default")
+    secret = b"test-key-test-key-test-key-test!"
+    for key_id in (b"test-key-id", b"test", secret):
+        assert keys.opening(key_id).secret == secret
+    assert keys.sealing().id == "test-key-id"
+    assert why(lambda: keys.opening(b"other")) is Reason.UNKNOWN_KEY
+
+
+def test_one_file_for_all_namespaces(tmp_path: Path) -> None:
+    write_ring(tmp_path / "ring.json", key())
+    source = open_source(f"file:{tmp_path}/ring.json")
+    assert source.keys("a").sealing() == source.keys("b").opening(b"key-1") == key()
+
+
+def test_a_file_for_each_namespace_isolates_them(tmp_path: Path) -> None:
+    """K1: another namespace's key id answers exactly as an unknown one."""
+    write_ring(tmp_path / "a.json", key(1))
+    write_ring(tmp_path / "b.json", key(2))
+    source = open_source(f"file:{tmp_path}/{{namespace}}.json")
+    assert source.keys("a").sealing() == key(1)
+    foreign = why(lambda: source.keys("a").opening(b"key-2"))
+    assert foreign is why(lambda: source.keys("a").opening(b"nobody's")) is Reason.UNKNOWN_KEY
+
+
+def test_no_ring_leaves_payloads_and_seals_nothing(tmp_path: Path) -> None:
+    """Decision 6: no fallback from one ring to another."""
+    write_ring(tmp_path / "default.json", key())
+    keys = open_source(f"file:{tmp_path}/{{namespace}}.json").keys("other")
+    assert why(lambda: keys.opening(b"key-1")) is Reason.NO_KEYRING
+    with pytest.raises(KeyringNotFound):
+        keys.sealing()
+
+
+def test_a_ring_that_appears_is_found_after_thirty_seconds(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    source = open_source(f"file:{tmp_path}/ring.json", clock)
+    with pytest.raises(KeyringNotFound):
+        source.keys("a").sealing()
+    write_ring(tmp_path / "ring.json", key())
+    clock.advance(29)
+    with pytest.raises(KeyringNotFound):
+        source.keys("a").sealing()
+    clock.advance(1)
+    assert source.keys("a").sealing() == key()
+
+
+def test_a_key_that_appears_is_found_within_thirty_seconds(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """K4: an unknown id makes the ring be read again, at most once per 30 s."""
+    write_ring(tmp_path / "ring.json", key(1))
+    keys = open_source(f"file:{tmp_path}/ring.json", clock).keys("a")
+    keys.opening(b"key-1")
+    write_ring(tmp_path / "ring.json", key(1), key(2))
+    assert why(lambda: keys.opening(b"key-2")) is Reason.UNKNOWN_KEY
+    clock.advance(30)
+    assert keys.opening(b"key-2") == key(2)
+
+
+BROKEN = [
+    b"",
+    b"[]",
+    b"{}",
+    b'{"keys":[]}',
+    b"\xff",
+    Keyring([Key("k", bytes(32), SINCE.replace(year=2099))]).to_json(),
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_file_is_unavailable_when_cold(tmp_path: Path, text: bytes) -> None:
+    """K5: 503, since mending the file heals it; the message names the file and the fault."""
+    (tmp_path / "ring.json").write_bytes(text)
+    keys = open_source(f"file:{tmp_path}/ring.json").keys("a")
+    for ask in (keys.sealing, lambda: keys.opening(b"key-1")):
+        with pytest.raises(KeyringUnavailable) as caught:
+            ask()
+    assert str(caught.value).startswith(f"no key ring: file:{tmp_path}/ring.json: ")
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_file_leaves_warm_readers_the_last_good_ring(
+    tmp_path: Path, clock: FakeClock, text: bytes
+) -> None:
+    """K5; a ring without an active key replaces none that has one."""
+    write_ring(tmp_path / "ring.json", key())
+    keys = open_source(f"file:{tmp_path}/ring.json", clock).keys("a")
+    keys.sealing()
+    (tmp_path / "ring.json").write_bytes(text)
+    clock.advance(24 * 3600 - 1)
+    assert keys.sealing() == keys.opening(b"key-1") == key()
+    with pytest.raises(KeyringUnavailable):
+        keys.opening(b"unknown while the last refresh failed")
+    clock.advance(1)
+    with pytest.raises(KeyringUnavailable):
+        keys.sealing()
+
+
+def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
+    """Decision 5."""
+    loaded: list[str] = []
+
+    def load(namespace: str) -> Keyring:
+        loaded.append(namespace)
+        return Keyring([key()])
+
+    source = CachedSource("test:{namespace}", load)
+    keys = [source.keys(name) for name in ("a", "b", "a")]
+    assert loaded == []
+    for each in keys:
+        each.sealing()
+    assert loaded == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "a", "0", "_x", "orders-prod.a1b2c", "A.b_c-d", "x" * 255]
+)
+def test_takes_names_of_namespaces(name: str) -> None:
+    assert check_namespace(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "a/b",
+        "../a",
+        "a\\b",
+        "a b",
+        "a\n",
+        "a\0",
+        "a{b}",
+        "a,b",
+        "ä",
+        "x" * 256,
+    ],
+)
+def test_refuses_what_no_namespace_is_named(name: str, tmp_path: Path) -> None:
+    """It becomes part of a file's or a secret's name."""
+    for uri in ("development", f"file:{tmp_path}/{{namespace}}.json"):
+        with pytest.raises(InvalidNamespace):
+            open_source(uri).keys(name)

@@ -1,0 +1,35 @@
+"""A token's compact form, to the edge of what is taken (rules T1 to T3)."""
+
+import json
+
+import pytest
+from jwt.utils import base64url_encode
+
+from handlers.access import jws
+from handlers.access.jws import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, TokenRefused
+
+HEADER = json.dumps({"alg": "RS256", "kid": "k"}).encode()
+
+
+def token(header: bytes = HEADER, payload: bytes = b"{}", signature: bytes = bytes(256)) -> str:
+    return ".".join(base64url_encode(part).decode() for part in (header, payload, signature))
+
+
+def test_the_limits_of_its_parts() -> None:
+    """T1: a header of 1,024 bytes and a payload of 6,144, and not one more."""
+    assert (MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES) == (1024, 6144)
+    largest = jws.read(token(HEADER.ljust(1024), b"{}".ljust(6144)))
+    assert len(largest.payload) == 6144
+    for wrong in (token(HEADER.ljust(1025)), token(payload=b"{}".ljust(6145))):
+        with pytest.raises(TokenRefused, match="too large"):
+            jws.read(wrong)
+
+
+def test_one_text_for_each_value() -> None:
+    """T2: what the last character leaves over must be nought, or one token has 16 spellings."""
+    good = token()
+    assert good.endswith("A")
+    assert jws.read(good).kid == "k"
+    for last in "BCDP":
+        with pytest.raises(TokenRefused, match="not strict base64url"):
+            jws.read(good[:-1] + last)

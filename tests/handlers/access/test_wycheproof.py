@@ -1,0 +1,85 @@
+"""Wycheproof's JWS and JWK vectors, the RSA groups (tests/wycheproof/README.md)."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers.access.jwks import JwksError, parse
+from handlers.access.jws import TokenRefused, read
+
+FOLDER = Path(__file__).parents[2] / "wycheproof"
+Json = dict[str, Any]
+# Valid, and none of ours, by the rule that refuses them.
+NOT_OURS = {
+    "T1: a payload is never empty": {259},
+    "T2: RS256 is the only algorithm": {
+        *(*range(264, 276), 287, 288, *range(320, 324), *range(325, 329)),
+        *(346, 350),
+    },
+}
+
+
+def groups(name: str) -> list[Json]:
+    read: Json = json.loads((FOLDER / name).read_text())
+    found: list[Json] = read["testGroups"]
+    return found
+
+
+def is_rsa(group: Json) -> bool:
+    return bool(group.get("public", {}).get("kty") == "RSA")
+
+
+JWS: list[tuple[Json, Json]] = [
+    (group["public"], case)
+    for group in groups("json_web_signature_test.json")
+    if is_rsa(group)
+    for case in group["tests"]
+]
+KEYS = [each for each in groups("json_web_key_test.json") if '"RSA"' in json.dumps(each)]
+
+
+def accepted(public: Json, token: str) -> bool:
+    """Whether a token is taken, from an issuer that publishes this key."""
+    try:
+        signed = read(token)
+        key = parse(json.dumps({"keys": [public]}).encode()).get(signed.kid)
+        if key is None:
+            return False
+        signed.check(key)
+    except (TokenRefused, JwksError):
+        return False
+    return True
+
+
+def test_all_cases_are_here() -> None:
+    assert len(JWS) == 318
+    assert len(KEYS) == 6
+
+
+@pytest.mark.parametrize(("public", "case"), JWS, ids=[str(case["tcId"]) for _, case in JWS])
+def test_agrees(public: Json, case: Json) -> None:
+    """Every invalid signature is refused, and every valid one of ours is accepted."""
+    ours = case["tcId"] not in {each for ids in NOT_OURS.values() for each in ids}
+    assert accepted(public, case["jws"]) == (case["result"] == "valid" and ours)
+
+
+def test_some_are_accepted() -> None:
+    valid = {case["tcId"] for public, case in JWS if accepted(public, case["jws"])}
+    assert valid == {33, 260, 261, 262, 263, 345, 349}
+
+
+@pytest.mark.parametrize("group", KEYS, ids=lambda group: str(group["tests"][0]["tcId"]))
+def test_no_invalid_key_is_accepted(group: Json) -> None:
+    """Weak, of a wrong use, of a wrong exponent: with the signature that it would verify."""
+    published = json.dumps(group["public"]).encode()
+    (case,) = group["tests"]
+    taken = False
+    with suppress(TokenRefused, JwksError):
+        signed = read(case["jws"])
+        key = parse(published if b'"keys"' in published else b'{"keys":[%b]}' % published)
+        signed.check(key[signed.kid])
+        taken = True
+    assert taken == (case["result"] == "valid")

@@ -1,0 +1,82 @@
+"""What every request needs is fetched before the first, side by side."""
+
+from dataclasses import dataclass, field
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from handlers.access.guard import Guard
+from handlers.access.issuer import TEMPORAL_CLOUD
+from handlers.access.jwks import Jwks
+from handlers.access.permissions import PermissionsClaim
+from handlers.access.policy import PolicyAuthorizer
+from handlers.access.token import Verifier
+from handlers.settings.server import server_settings
+from handlers.startup import warm
+from temporal_codec import Keyring
+from temporal_codec.keys.sources import CachedSource
+from tests.codec.rings import key
+
+
+@dataclass
+class Upstreams:
+    """An issuer, a policy and a source of rings, whose answers wait for each other."""
+
+    together: Barrier
+    asked: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+
+    def answer(self, name: str, answer: Any) -> Any:
+        self.asked.append(name)
+        self.together.wait(10)
+        if self.fault is not None:
+            raise self.fault
+        return answer
+
+    def guard(self) -> Guard:
+        jwks = Jwks(lambda: self.answer("jwks", b'{"keys":[]}'))
+        policy = PolicyAuthorizer(lambda: self.answer("policy", b'{"grants":[]}'))
+        return Guard(Verifier(TEMPORAL_CLOUD, jwks), policy)
+
+    def source(self, uri: str) -> CachedSource:
+        return CachedSource(uri, lambda _name: self.answer("ring", Keyring([key()])))
+
+
+def test_all_are_fetched_at_the_same_time() -> None:
+    """None is answered before all three are asked for."""
+    upstreams = Upstreams(Barrier(3))
+    warm(upstreams.source("file:ring"), upstreams.guard())
+    assert sorted(upstreams.asked) == ["jwks", "policy", "ring"]
+
+
+def test_the_ring_is_not_fetched_again() -> None:
+    upstreams = Upstreams(Barrier(1))
+    source = upstreams.source("file:ring")
+    warm(source, None)
+    source.keys("default").opening(key().id.encode())
+    assert upstreams.asked == ["ring"]
+
+
+def test_a_ring_for_each_namespace_waits_until_it_is_needed() -> None:
+    upstreams = Upstreams(Barrier(2))
+    warm(upstreams.source("file:{namespace}"), upstreams.guard())
+    assert sorted(upstreams.asked) == ["jwks", "policy"]
+
+
+def test_a_fault_stops_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    upstreams = Upstreams(Barrier(3), fault=OSError("down"))
+    warm(upstreams.source("file:ring"), upstreams.guard())
+    assert len(upstreams.asked) == 3
+    assert capfd.readouterr().err == ""
+
+
+def test_the_token_s_own_permissions_need_nothing() -> None:
+    PermissionsClaim().warm()
+    assert not PermissionsClaim().is_stale
+
+
+def test_a_snapshot_is_taken_before_anything_is_fetched() -> None:
+    """SnapStart would hand the same keys to environments that start days later."""
+    assert server_settings({}).warms
+    assert not server_settings({"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}).warms
