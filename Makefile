@@ -39,7 +39,7 @@ bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, memory or 
 	$(or $(suite-$(SUITE)),$(error There is no suite $(SUITE)))
 
 bench-%:
-	@$(MAKE) bench SUITE=$*
+	@$(MAKE) --no-print-directory bench SUITE=$*
 
 fuzz: $(SYNCED) ## send a million hostile bodies and 250,000 events
 	FUZZ=1000000 $(RUN) pytest --timeout 7200 tests/handlers/server/test_fuzz.py
@@ -54,6 +54,7 @@ screenshots: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## take the docs' pi
 	$(RUN) python -m tests.screenshots
 
 build: $(BUILT) ## build the Lambda functions' artifacts (sam build)
+	@"$(PYTHON)" -m artifact summary .aws-sam/build/*Function
 
 ENVIRONMENT ?= default
 deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod takes another one of samconfig.toml

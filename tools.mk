@@ -18,7 +18,7 @@ export AWS_CA_BUNDLE ?= $(SYSTEM_CA)
 export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CA)
 endif
 ifneq ($(JAVA_CA),)
-export MAVEN_OPTS ?= -Djavax.net.ssl.trustStore=$(JAVA_CA)
+export MAVEN_OPTS := -Djavax.net.ssl.trustStore=$(JAVA_CA) $(MAVEN_OPTS)
 endif
 
 # 3.13 is what runs on Lambda; any version from 3.11 on does for the rest. A shim may not answer.

@@ -1,4 +1,7 @@
-"""`python -m artifact finish FOLDER TEMPLATE`, which the build calls; `… digest FOLDER ...`."""
+"""`python -m artifact finish FOLDER TEMPLATE`, which the build calls.
+
+`… summary FOLDER ...` says what is inside, and `… digest FOLDER ...` gives a number for it.
+"""
 
 import sys
 from pathlib import Path
@@ -7,8 +10,8 @@ from artifact import bytecode, models, processor, trim
 from artifact.digest import digest
 
 LOUD = """
-    No Python 3.13 answers on this machine: this artifact holds no bytecode.
-    It works, but Lambda compiles its libraries anew at each cold start, for a second or so.
+    No Python 3.13 was found on this machine, so the artifact contains no bytecode.
+    It works, but Lambda compiles the libraries at each cold start, for about a second.
     Install Python 3.13 (the patch level does not matter), remove .aws-sam and build again.
 """
 
@@ -24,6 +27,21 @@ def finish(folder: Path, template: Path) -> None:
         print(LOUD, file=sys.stderr)
 
 
+def summary(folder: Path) -> str:
+    """One line for a function's folder: its size, and whether bytecode is inside."""
+    size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    kind = "with bytecode" if any(folder.rglob("*.pyc")) else "WITHOUT bytecode"
+    return f"{folder.name}: {size / 1_000_000:.1f} MB, {kind}"
+
+
+def close(folders: list[Path]) -> None:
+    """Print the closing lines of a build; SAM hides what the build itself prints."""
+    lines = [summary(folder) for folder in folders]
+    print(*lines, sep="\n")
+    if any("WITHOUT" in line for line in lines):
+        print(LOUD, file=sys.stderr)
+
+
 def main(arguments: list[str]) -> None:
     """Run one command; a fault ends the build with a sentence that says what to do."""
     match arguments:
@@ -32,6 +50,8 @@ def main(arguments: list[str]) -> None:
                 finish(Path(folder), Path(template))
             except processor.WrongProcessor as error:
                 sys.exit(f"The artifact is not fit for Lambda: {error}")
+        case ["summary", *folders] if folders:
+            close([Path(folder) for folder in folders])
         case ["digest", *folders] if folders:
             for folder in folders:
                 print(digest(Path(folder)), Path(folder).name)

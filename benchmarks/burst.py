@@ -1,4 +1,4 @@
-"""`make bench-burst`: what a page of the Web UI asks, until its last field is answered.
+"""`make bench SUITE=burst`: what a page of the Web UI asks, until its last field is answered.
 
 One preflight, then 30 requests at once, then 120 more, each of one payload. They go to
 environments of Lambda's runtime, each of which takes one event at a time, as on AWS. There each has

@@ -1,4 +1,4 @@
-"""`make bench-cold`: how long a new environment takes, ours beside one on the usual stack.
+"""`make bench SUITE=cold`: how long a new environment takes, ours beside one on the usual stack.
 
 Each start is a process of its own under Lambda's runtime emulator, in turns. The runtime's own
 half is compiled first, as it is on Lambda; a function's package is taken as the build left it.

@@ -1,4 +1,4 @@
-"""`make bench-instructions`: how many instructions the processor runs for one decode.
+"""`make bench SUITE=instructions`: how many instructions the processor runs for one decode.
 
 Times are noisy, and this number is not: it differs by less than a hundredth from run to run.
 A process decodes so many times, and another twice as many: the difference is theirs alone, and

@@ -1,4 +1,4 @@
-"""`make bench-memory`: what one large request takes at its peak, and what 100,000 leave behind."""
+"""`make bench SUITE=memory`: what a large request takes at its peak, and what 100,000 leave."""
 
 import tempfile
 from collections.abc import Callable, Iterator

@@ -93,3 +93,27 @@ def test_the_digest_is_told_with_the_name(folder: Path, capsys: pytest.CaptureFi
 def test_a_wrong_command_is_told_the_right_one(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="python -m artifact finish FOLDER TEMPLATE"):
         command.main(arguments)
+
+
+@pytest.mark.skipif(not bytecode.MATCHES, reason="another Python compiles nothing")
+def test_the_closing_lines_tell_of_bytecode(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each function; SAM hides what the build itself prints."""
+    command.main(["finish", str(folder), str(TEMPLATE)])
+    command.main(["summary", str(folder)])
+    told = capsys.readouterr()
+    assert told.out == f"{folder.name}: 0.0 MB, with bytecode\n"
+    assert not told.err
+
+
+def test_the_closing_lines_warn_where_there_is_no_bytecode(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning comes to the terminal, with what to do."""
+    for compiled in folder.rglob("*.pyc"):
+        compiled.unlink()
+    command.main(["summary", str(folder)])
+    told = capsys.readouterr()
+    assert told.out == f"{folder.name}: 0.0 MB, WITHOUT bytecode\n"
+    assert "Install Python 3.13" in told.err

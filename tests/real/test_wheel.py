@@ -11,7 +11,7 @@ import pytest
 from tests.rigs.parts import lack
 
 ROOT = Path(__file__).parents[2]
-UV = shutil.which("uv") or str(ROOT / ".tools/uv/bin/uv")
+UV = str(ROOT / ".tools/uv/bin/uv")
 
 
 @dataclass(frozen=True)
