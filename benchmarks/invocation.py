@@ -28,12 +28,13 @@ from handlers.access.jwks import Jwks
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
-from handlers.server.asgi import Message, Receive, Scope, Send
-from handlers.server.audit import lines_to, nowhere
+from handlers.server.asgi import Send
+from handlers.server.audit import discard, lines_to
 from handlers.server.gateway import lambda_handler
 from handlers.server.metrics import measured
+from handlers.server.request import Message, Receive, Scope
 from handlers.settings.server import server_settings
-from temporal_codec.keys.sources import FixedSource, development_ring
+from temporal_codec.keys.sources import open_source
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token
 
 TURNS = 15
@@ -98,7 +99,7 @@ async def _trivial(_scope: Scope, receive: Receive, send: Send) -> None:
 
 def stacks() -> list[Handle]:
     """A handler for each layer, with all below it; the runtime's own JSON is around each."""
-    source = FixedSource(development_ring())
+    source = open_source("development")
     asks = {"CODEC_AUTH": "jwt", "CODEC_POLICY": "file:x"}
     free, asking = server_settings({}), server_settings(asks)
     trust = Trust(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
@@ -107,8 +108,8 @@ def stacks() -> list[Handle]:
     lines = lines_to(sys.stdout)
     both = measured(lines, "benchmark")
     apps = [
-        (build_app(free, source), nowhere),
-        (build_app(asking, source, guard), nowhere),
+        (build_app(free, source), discard),
+        (build_app(asking, source, guard), discard),
         (build_app(asking, source, guard, write=lines), lines),
         (build_app(asking, source, guard, write=both), both),
     ]

@@ -7,7 +7,8 @@ import sys
 
 import uvicorn
 
-from handlers.server.asgi import Receive, Scope, Send
+from handlers.server.asgi import Send
+from handlers.server.request import Receive, Scope
 
 
 async def app(_scope: Scope, receive: Receive, send: Send) -> None:

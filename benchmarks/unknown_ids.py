@@ -7,7 +7,7 @@ from statistics import median
 from benchmarks.cases import CASES, KEY
 from temporal_codec import pipeline, wire
 from temporal_codec.keys.keyring import Keyring
-from temporal_codec.keys.sources import CachedSource
+from temporal_codec.keys.sources import RingSource
 from temporal_codec.payload import Received
 
 IDS = 10_000
@@ -47,7 +47,7 @@ def flood() -> Flood:
         time.sleep(FETCH_SECONDS)
         return Keyring([KEY])
 
-    keys = CachedSource("benchmark", load, clock).keys("default")
+    keys = RingSource("benchmark", load, clock).keys("default")
     known = wire.read(CASES[0].sealed())
     metadata = {**known[0].metadata, "encryption-key-id": b"unknown"}
 

@@ -27,7 +27,7 @@ _logger = Logger(service="codec-server")  # writes what handlers.asgi logs, as J
 _write = measured(lines_to(sys.stdout), _settings.service)
 _source, _guard = open_source(_settings.keyring), make_guard(_settings.access)
 if _settings.warms:
-    warm(_source, _guard)
+    warm(_source.caches(), _guard)
 _app = build_app(_settings, _source, _guard, _write)
 handler = _logger.inject_lambda_context(lambda_handler(_app, _settings.cors, _write))
 gc.freeze()  # what is here by now stays: never look at it again

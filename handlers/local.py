@@ -13,7 +13,7 @@ import uvicorn
 from handlers.access.guard import make_guard
 from handlers.server.app import build_app
 from handlers.server.asgi import App, log
-from handlers.server.audit import Record, Write, lines_to, nowhere
+from handlers.server.audit import Record, Write, discard, lines_to
 from handlers.settings.environ import SettingsError
 from handlers.settings.server import LocalSettings, ServerSettings, local_settings, server_settings
 from handlers.startup import warm
@@ -54,9 +54,9 @@ def main() -> None:
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
         source, guard = open_source(settings.keyring), make_guard(settings.access)
-        warm(source, guard)
+        warm(source.caches(), guard)
         # Where everybody may read, there is nobody to be held to account.
-        write = lines_to(sys.stdout) if settings.access else nowhere
+        write = lines_to(sys.stdout) if settings.access else discard
         write = _told(write) if local.access_log else write
         app = build_app(settings, source, guard, write)
         _check(local)

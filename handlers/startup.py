@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from threading import Thread
+from typing import Any
 
 from handlers.access.guard import Guard
-from temporal_codec.keys.sources import KeySource
+from temporal_codec.cached import Cached
 
 Fetch = Callable[[], None]
 
 
-def warm(source: KeySource, guard: Guard | None) -> None:
-    """Fetch what every request will need; whatever fails is told when it matters."""
-    side_by_side([source.warm, *(guard.warmers() if guard else ())])
+def warm(caches: Iterable[Cached[Any]], guard: Guard | None) -> None:
+    """Fetch what every request will need; a failure shows when the value is needed."""
+    side_by_side([*(each.warm for each in caches), *(guard.warmers() if guard else ())])
 
 
 def side_by_side(fetches: Iterable[Fetch]) -> None:

@@ -67,7 +67,7 @@ class Party:
 
     def refresh(self) -> None:
         """Wait until the ring is fresh, whoever fetches it: rule K4 gives it 24 hours from then."""
-        while self._keys._cached.is_stale:  # type: ignore[attr-defined]
+        while self._keys._cached.is_stale:
             self._clock.advance(1)
             self.seal()
 

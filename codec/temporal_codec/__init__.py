@@ -15,8 +15,9 @@ from temporal_codec.errors import (
     WireError,
 )
 from temporal_codec.keys.keyring import Key, Keyring
+from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource, open_source
-from temporal_codec.pipeline import Keys, decode, encode
+from temporal_codec.pipeline import decode, encode
 
 __all__ = [
     "CodecError",

@@ -2,27 +2,28 @@
 
 Key rings, JWKS and policies live the same life, so they share this one class.
 A server has no thread in the background: on Lambda it would be frozen between requests.
+
+There are two ways to ask. `get` fetches and waits where it must. `held` never waits: it raises
+NotHeld where `get` would, so that code in an event loop can leave the fetch to a thread.
 """
 
+import asyncio
+import math
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from temporal_codec.waiting import before_waiting, may_wait
+from temporal_codec.clock import Clock, Instant, system_clock
 
 T = TypeVar("T")
 
-Instant = tuple[float, float]
-"""Wall-clock and monotonic seconds: a frozen environment stops one of them."""
-Clock = Callable[[], Instant]
 
+class InThread(Protocol):
+    """Runs a function that may wait in a thread: `asyncio.to_thread`, or the like of it."""
 
-def system_clock() -> Instant:
-    """Now."""
-    return time.time(), time.monotonic()
+    async def __call__(self, work: Callable[..., T], /, *args: object) -> T: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Life:
 
 class Unavailable(Exception):
     """The value cannot be fetched now, and none that may be used is held."""
+
+
+class NotHeld(Exception):
+    """The value must be fetched first, by a caller that may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,58 +76,89 @@ class Cached(Generic[T]):
         self._held: tuple[T, Instant] | None = None
         self._last: _Fetch[T] | None = None
 
+    @classmethod
+    def of(cls, value: T) -> "Cached[T]":
+        """A value that is never fetched again."""
+        cached = cls(lambda: value, Life(math.inf, math.inf, math.inf))
+        cached.get()
+        return cached
+
     def get(self) -> T:
         """The value; raises Unavailable.
 
-        Who finds it stale fetches it and waits for that; all others get what is held meanwhile.
+        The caller that finds it stale fetches it and waits for that. All others get what is held.
+        """
+        before = self._held
+        with suppress(NotHeld):
+            return self.held()
+        if not self._flight.acquire(blocking=not self._usable()):
+            return self._last_good()
+        try:
+            if self._held is before and not self._cools_down():  # nobody was quicker
+                self._refresh()
+        finally:
+            self._flight.release()
+        return self._last_good()
+
+    def held(self, *, in_background: bool = False) -> T:
+        """The value, if `get` would not wait for it; raises NotHeld, or Unavailable.
+
+        `in_background` lets a thread refresh what has just become stale, so that a caller that
+        asks often never waits for that. It is for workers: on Lambda the thread would be frozen.
+        A value that nobody asked for in a long time is fetched first, unless that has just failed.
         """
         held = self._held
         if held is not None and self._age(held[1]) < self._fresh_for(held[0]):
             return held[0]
-        if self._cools_down() or not self._takes_off(waits=not self._usable()):
+        if self._cools_down():
             return self._last_good()
-        try:
-            if self._held is held and not self._cools_down():  # nobody was quicker
-                self._refresh()
-        finally:
-            self._flight.release()
+        if held is None or not self._usable():
+            raise NotHeld
+        recent = self._age(held[1]) < 2 * self._life.fresh or self._failed()
+        if in_background and not recent:
+            raise NotHeld
+        if not self._flight.locked():
+            if not in_background:
+                raise NotHeld
+            threading.Thread(target=self.warm, daemon=True).start()
+        return held[0]
+
+    def held_newer(self) -> T:
+        """The value, if `get_newer` would not wait for it; raises NotHeld, or Unavailable."""
+        if self._last is None or self._age(self._last.at) >= self._life.cooldown:
+            raise NotHeld
+        if self._last.error is not None:
+            raise Unavailable from self._last.error
         return self._last_good()
 
-    def get_at_once(self) -> T | None:
-        """The value, if there is one to be had without waiting.
+    async def ready(self, in_thread: InThread = asyncio.to_thread) -> T:
+        """The value, fetched in a thread where it is not held; raises Unavailable."""
+        try:
+            return self.held()
+        except NotHeld:
+            return await in_thread(self.get)
 
-        A thread refreshes what has just become stale, so who asks often never waits for that.
-        What nobody asked for in a long time must be fetched first, unless that has just failed.
-        It is for workers: on Lambda the thread would be frozen.
-        """
-        held = self._held
-        if held is None or not self._usable():
-            return None
-        if self.is_stale:
-            if self._age(held[1]) >= 2 * self._life.fresh and not self._failed():
-                return None
-            if not self._cools_down() and not self._flight.locked():
-                threading.Thread(target=self.warm, daemon=True).start()
-        return held[0]
+    async def newer(self, in_thread: InThread = asyncio.to_thread) -> T:
+        """See `get_newer`; fetched in a thread where it must be."""
+        try:
+            return self.held_newer()
+        except NotHeld:
+            return await in_thread(self.get_newer)
 
     def get_newer(self) -> T:
         """The value after a look for what the held one lacks; raises Unavailable.
 
-        It is fetched at most once per cooldown, whatever comes of it; after a fetch that failed
+        It is fetched at most once per cooldown, whatever the outcome. After a fetch that failed
         nobody can tell what is lacking, so until the next one this raises.
         """
-        self._takes_off(waits=True)
-        try:
-            if self._last is None or self._age(self._last.at) >= self._life.cooldown:
-                self._refresh()
-            if self._last is not None and self._last.error is not None:
-                raise Unavailable from self._last.error
-        finally:
-            self._flight.release()
-        return self._last_good()
+        with self._flight:
+            with suppress(NotHeld):
+                return self.held_newer()
+            self._refresh()
+        return self.held_newer()
 
     def warm(self) -> None:
-        """Fetch it if it is not fresh; a failure is told to whoever needs it."""
+        """Fetch it if it is not fresh; a failure shows when the value is needed."""
         with suppress(Unavailable):
             self.get()
 
@@ -132,16 +168,7 @@ class Cached(Generic[T]):
         held = self._held
         return held is not None and self._age(held[1]) >= self._fresh_for(held[0])
 
-    def _takes_off(self, *, waits: bool) -> bool:
-        # Whether the flight is ours: one fetches, for all.
-        if self._flight.acquire(blocking=waits and may_wait()):
-            return True
-        if waits:
-            before_waiting()
-        return False
-
     def _refresh(self) -> None:
-        before_waiting()
         try:
             value = self._fetch()
         except Exception as error:  # noqa: BLE001 — whatever the reason, the last good one serves on
@@ -168,7 +195,6 @@ class Cached(Generic[T]):
         raise Unavailable from (self._last.error if self._last else None)
 
     def _age(self, then: Instant) -> float:
-        # The larger difference; a wall clock that was set back makes everything old.
-        now = self._clock()
-        wall = now[0] - then[0]
-        return float("inf") if wall < 0 else max(wall, now[1] - then[1])
+        # The larger difference. A wall clock that was set back makes a value stale, and not gone.
+        wall, monotonic = (now - before for now, before in zip(self._clock(), then, strict=True))
+        return max(self._life.fresh if wall < 0 else wall, monotonic)

@@ -1,40 +1,23 @@
 """Lists of payloads: sealed one by one, opened by peeling encodings from the outside in."""
 
+import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from temporal_codec import compression, encryption
+from temporal_codec.cached import InThread, NotHeld
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.keys import Keys, held
 from temporal_codec.payload import ENCODING, HasContent, Known, parse, recognise, serialize
 
 MAX_LAYERS = 4
 _ZLIB = b"binary/zlib"
 _NONCES_DRAWN = 32
-
-
-class Keys(Protocol):
-    """One namespace's keys."""
-
-    def opening(self, key_id: bytes) -> Key:
-        """The key of this id.
-
-        Raises PayloadError where there is none, KeyringUnavailable where that cannot be told.
-        """
-
-    def sealing(self) -> Key:
-        """The key that seals now.
-
-        Raises KeyringNotFound where there is no ring, KeyringUnavailable where it can't be had.
-        """
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the ring that was asked outlived its fresh time, and could not be refreshed."""
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
@@ -59,16 +42,45 @@ def decode(
     """Open each payload, in order; one that cannot be opened never affects another.
 
     `allowance` bounds what they may inflate to, by default as a request's are.
-    Raises KeyringUnavailable, for the whole list, where a key may exist but can't be had now.
+    Raises KeyringUnavailable, for the whole list, where a key may exist but cannot be fetched now.
     """
-    peel = _Opener(keys, allowance or compression.Allowance()).peel
+    opener = _Opener(keys, allowance or compression.Allowance())
+    return [opener.outcome(payload) for payload in payloads]
+
+
+async def decode_held(
+    payloads: Sequence[HasContent],
+    keys: Keys,
+    in_thread: InThread = asyncio.to_thread,
+    *,
+    in_background: bool = False,
+) -> list[Outcome]:
+    """`decode` in the event loop what the held keys open, and in a thread what needs others."""
+    allowance = compression.Allowance()
+    opener = _Opener(held(keys, in_background=in_background), allowance)
     outcomes: list[Outcome] = []
-    for payload in payloads:
+    left: list[int] = []
+    for index, payload in enumerate(payloads):
         try:
-            outcomes.append(peel(payload.metadata, payload.data))
-        except PayloadError as error:
-            outcomes.append(error)
+            outcomes.append(opener.outcome(payload))
+        except NotHeld:
+            outcomes.append(None)
+            left.append(index)
+    if left:
+        rest = await in_thread(decode, [payloads[index] for index in left], keys, allowance)
+        for index, outcome in zip(left, rest, strict=True):
+            outcomes[index] = outcome
     return outcomes
+
+
+async def sealing_key(
+    keys: Keys, in_thread: InThread = asyncio.to_thread, *, in_background: bool = False
+) -> Key:
+    """The key that seals now, fetched in a thread where it is not held; raises as `sealing`."""
+    try:
+        return held(keys, in_background=in_background).sealing()
+    except NotHeld:
+        return await in_thread(keys.sealing)
 
 
 def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
@@ -110,6 +122,13 @@ class _Opener:
         self._allowance = allowance
         self._held: dict[bytes, Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
+
+    def outcome(self, payload: HasContent) -> Outcome:
+        """What decoding this payload gives; one never affects another."""
+        try:
+            return self.peel(payload.metadata, payload.data)
+        except PayloadError as error:
+            return error
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
         """Take off all that are ours; None where not even the outermost one is."""

@@ -13,7 +13,6 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
@@ -24,7 +23,9 @@ from temporalio.converter import (
 )
 
 from temporal_codec import encryption, pipeline
-from temporal_codec.errors import NotEncrypted, PayloadError, Reason
+from temporal_codec.errors import NotEncrypted, PayloadError
+from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
 
 # Compressing more than this takes longer than the event loop should be held.
@@ -33,25 +34,15 @@ _COMPRESS_ASIDE_BYTES = 65_536
 Payloads = Sequence[Payload]
 
 
-@runtime_checkable
-class KeysAtHand(pipeline.Keys, Protocol):
-    """Keys that tell whether they can be had without waiting."""
-
-    def at_hand(self) -> pipeline.Keys | None:
-        """The keys that are held now, which never waits; None where they must be fetched."""
-
-
 class EncryptionCodec(PayloadCodec):
     """Seals every payload; opens what was sealed.
 
-    Keys may have to be fetched, which takes seconds where the source is in trouble.
+    Keys may have to be fetched, which takes seconds if the source is in trouble.
     That is done in a thread, and the event loop goes on meanwhile.
-    With the keys at hand, as they nearly always are, no thread is needed.
+    Keys that are held, as they nearly always are, need no thread.
     """
 
-    def __init__(
-        self, keys: pipeline.Keys, *, compress: bool = False, strict: bool = False
-    ) -> None:
+    def __init__(self, keys: Keys, *, compress: bool = False, strict: bool = False) -> None:
         """Take one namespace's keys.
 
         Args:
@@ -61,17 +52,15 @@ class EncryptionCodec(PayloadCodec):
                 histories from before the encryption can be read.
         """
         self._keys = keys
-        self._at_hand = keys.at_hand if isinstance(keys, KeysAtHand) else _nothing_at_hand
         self._compress = compress
         self._strict = strict
 
     async def encode(self, payloads: Payloads) -> list[Payload]:
         """Seal each payload; raises KeyringNotFound or KeyringUnavailable."""
-        keys = self._at_hand()
-        large = self._compress and sum(map(Payload.ByteSize, payloads)) > _COMPRESS_ASIDE_BYTES
-        if keys is None or large:
-            return await asyncio.to_thread(self._encode, payloads, self._keys)
-        return self._encode(payloads, keys)
+        key = await pipeline.sealing_key(self._keys, in_background=True)
+        if self._compress and sum(map(Payload.ByteSize, payloads)) > _COMPRESS_ASIDE_BYTES:
+            return await asyncio.to_thread(self._encode, payloads, key)
+        return self._encode(payloads, key)
 
     async def decode(self, payloads: Payloads) -> list[Payload]:
         """Open each payload.
@@ -82,19 +71,14 @@ class EncryptionCodec(PayloadCodec):
         """
         if self._strict:
             _check_encrypted(payloads)
-        keys = self._at_hand()
-        outcomes = pipeline.decode(payloads, keys) if keys else None
-        # A key that is not at hand may be in a newer ring.
-        if outcomes is None or any(map(_lacks_a_key, outcomes)):
-            outcomes = await asyncio.to_thread(pipeline.decode, payloads, self._keys)
+        outcomes = await pipeline.decode_held(payloads, self._keys, in_background=True)
         return [_opened(payload, each) for payload, each in zip(payloads, outcomes, strict=True)]
 
     async def fetch_keys(self) -> None:
-        """Have the keys at hand; raises KeyringNotFound or KeyringUnavailable."""
+        """Fetch the keys; raises KeyringNotFound or KeyringUnavailable."""
         await asyncio.to_thread(self._keys.sealing)
 
-    def _encode(self, payloads: Payloads, keys: pipeline.Keys) -> list[Payload]:
-        key = keys.sealing()
+    def _encode(self, payloads: Payloads, key: Key) -> list[Payload]:
         serialized = [payload.SerializeToString() for payload in payloads]
         return [
             Payload(
@@ -146,10 +130,6 @@ _CHAIN = (
 )
 
 
-def _nothing_at_hand() -> None:
-    return None
-
-
 def _check_encrypted(payloads: Payloads) -> None:
     for index, payload in enumerate(payloads):
         if payload.metadata.get(ENCODING) != encryption.ENCRYPTED:
@@ -158,10 +138,6 @@ def _check_encrypted(payloads: Payloads) -> None:
                 "no such payload. Find out who sent it; leave strict out as long as there are "
                 "workflows, schedules or senders from before the encryption."
             )
-
-
-def _lacks_a_key(outcome: pipeline.Outcome) -> bool:
-    return isinstance(outcome, PayloadError) and outcome.reason is Reason.UNKNOWN_KEY
 
 
 def _opened(payload: Payload, outcome: pipeline.Outcome) -> Payload:

@@ -13,8 +13,9 @@ import threading
 from handlers.access.cloud_ops import CloudOps
 from handlers.access.policy import READS, WRITES, Denied, PolicyUnavailable
 from handlers.access.token import Identity
-from temporal_codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from temporal_codec.cached import Cached, Life, Unavailable
 from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.clock import Clock, system_clock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 # People, and pairs of a person and a namespace, that are remembered at a time.

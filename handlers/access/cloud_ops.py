@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from handlers.access.https import DEADLINE_SECONDS, FetchError, HttpsHost
-from temporal_codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.clock import Clock, system_clock
 from temporal_codec.strict_json import NotStrict, read_object
 
 URL = "https://saas-api.tmprl.cloud"

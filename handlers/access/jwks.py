@@ -7,7 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from jwt.utils import base64url_decode
 
-from temporal_codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.clock import Clock, system_clock
 from temporal_codec.strict_json import NotStrict, read_object
 
 ALGORITHM = "RS256"

@@ -21,7 +21,8 @@ from typing import Protocol
 import msgspec
 
 from handlers.access.token import Identity
-from temporal_codec.cached import Cached, Clock, Life, Unavailable, system_clock
+from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.clock import Clock, system_clock
 from temporal_codec.strict_json import NotStrict, read_object
 
 MAX_BYTES = 65_536

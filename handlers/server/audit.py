@@ -92,7 +92,7 @@ def printable(text: object) -> str | None:
     """A stranger's text as a record may hold it; an event may have anything in its place."""
     if not text:
         return None
-    shown = str(text)[:MAX_TEXT]
+    shown = (text.decode("latin-1") if isinstance(text, bytes) else str(text))[:MAX_TEXT]
     return shown if shown.isascii() and shown.isprintable() else _UNPRINTABLE.sub("?", shown)
 
 
@@ -106,5 +106,5 @@ def lines_to(file: TextIO) -> Write:
     return write
 
 
-def nowhere(_record: Record) -> None:
+def discard(_record: Record) -> None:
     """Keep no record: for a laptop where everybody may read everything."""

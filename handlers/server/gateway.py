@@ -11,7 +11,7 @@ from handlers.server.asgi import App
 from handlers.server.audit import Record, Write
 from handlers.server.cors import Cors
 from handlers.server.events import Event
-from handlers.server.problem import Refusal
+from handlers.server.problem import Problem
 
 Handler = Callable[[Event, Any], Event]
 
@@ -31,18 +31,18 @@ def lambda_handler(app: App, cors: Cors, write: Write) -> Handler:
         try:
             return adapter(_cleaned(event), context)
         except Exception:  # noqa: BLE001 — an event is as foreign as a body
-            refusal = Refusal("event")
-            given = refusal.answer()
-            write(_record(context, refusal))
+            problem = Problem("event")
+            given = problem.response()
+            write(_record(context, problem))
             headers = {**given.headers, **cors.headers(events.headers(event).get("origin"))}
             return events.answer(given.status, headers, given.body)
 
     return handle
 
 
-def _record(context: Any, refusal: Refusal) -> Record:  # noqa: ANN401
+def _record(context: Any, problem: Problem) -> Record:  # noqa: ANN401
     record = audit.begin(context)
-    record.outcome, record.reason, record.status = "refused", refusal.reason, refusal.status
+    record.outcome, record.reason, record.status = "refused", problem.reason, problem.status
     return record
 
 

@@ -1,17 +1,18 @@
-"""What the server does with the payloads of a request that may have it done."""
+"""What the server does with the payloads of a request that passed every check."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
-from handlers.server.audit import Record
-from handlers.server.problem import Answer, Refusal
+from handlers.server.problem import Problem, Response
+from handlers.server.request import Request
 from handlers.settings.server import ServerSettings
 from temporal_codec import pipeline, wire
 from temporal_codec.errors import Reason
+from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received, serialize_all
-from temporal_codec.pipeline import Keys, Opened, Outcome
+from temporal_codec.pipeline import Opened, Outcome
 from temporal_codec.storage.resolve import Resolved, Storage
 from temporal_codec.wire import Pieces, render_opened, render_received
 
@@ -22,16 +23,14 @@ MAX_ESCAPED_BYTES = 6_000_000
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A request that passed every check on its envelope."""
+    """The payloads of a request, and the namespace that they are of."""
 
     namespace: str
     payloads: Sequence[Received]
-    record: Record
-    keeps_references: bool = False
-    """Whether references to payloads in S3 are to come back as references."""
+    request: Request
 
 
-class Server(msgspec.Struct, frozen=True):
+class Tools(msgspec.Struct, frozen=True):
     """What every job is done with."""
 
     settings: ServerSettings
@@ -44,62 +43,66 @@ def read_payloads(body: bytes) -> Sequence[Received]:
     return wire.read(body, wire.MAX_PAYLOADS)
 
 
-def _decode(job: Job, server: Server) -> Answer:
-    keys = server.source.keys(job.namespace)
-    outcomes = pipeline.decode(job.payloads, keys)
-    if server.storage is not None and not job.keeps_references:
-        outcomes = _resolve(job, server.storage, outcomes, keys).outcomes
+async def _decode(job: Job, tools: Tools) -> Response:
+    keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
+    outcomes = await pipeline.decode_held(job.payloads, keys, in_thread)
+    if tools.storage is not None and not job.request.asks("preserveStorageRefs"):
+        outcomes = (await _resolve(job, tools.storage, outcomes, keys)).outcomes
     failed = _note_outcomes(job, keys, outcomes)
-    if failed and server.settings.strict:
-        raise Refusal("undecodable")
+    if failed and tools.settings.strict:
+        raise Problem("undecodable")
     rendered = [
         render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
         for payload, outcome in zip(job.payloads, outcomes, strict=True)
     ]
     del outcomes  # of a large request, what is done with must go before the answer is made
-    return _answer(job, rendered, {"x-codec-undecoded": str(len(failed))})
+    return _response(job, rendered, {"x-codec-undecoded": str(len(failed))})
 
 
-def _download(job: Job, server: Server) -> Answer:
-    if server.storage is None:
-        raise Refusal("operation")
-    keys = server.source.keys(job.namespace)
-    outcomes = pipeline.decode(job.payloads, keys)
-    resolved = _resolve(job, server.storage, outcomes, keys)
+async def _download(job: Job, tools: Tools) -> Response:
+    if tools.storage is None:
+        raise Problem("operation")
+    keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
+    outcomes = await pipeline.decode_held(job.payloads, keys, in_thread)
+    resolved = await _resolve(job, tools.storage, outcomes, keys)
     failed = _note_outcomes(job, keys, resolved.outcomes)
     if failed:
         too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & set(failed)
-        raise Refusal("objects-too-large" if too_large else "undownloadable")
+        raise Problem("objects-too-large" if too_large else "undownloadable")
     if len(resolved.references) < len(job.payloads):
-        raise Refusal("not-a-reference")
+        raise Problem("not-a-reference")
     opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
-    return _answer(job, [render_opened(each) for each in opened], {})
+    return _response(job, [render_opened(each) for each in opened], {})
 
 
-def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
-    resolved = storage.resolve(job.namespace, job.payloads, outcomes, keys)
-    job.record.references = len(resolved.references)
+async def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
+    resolved = await storage.resolve(
+        job.namespace, job.payloads, outcomes, keys, job.request.in_thread
+    )
+    job.request.record.references = len(resolved.references)
     return resolved
 
 
-def _encode(job: Job, server: Server) -> Answer:
+async def _encode(job: Job, tools: Tools) -> Response:
     if not job.payloads:
-        return _answer(job, [], {})
-    settings, keys = server.settings, server.source.keys(job.namespace)
-    key = keys.sealing()
+        return _response(job, [], {})
+    keys = tools.source.keys(job.namespace)
+    key = await pipeline.sealing_key(keys, job.request.in_thread)
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
-    sealed = pipeline.encode(serialize_all(job.payloads), key, compress=settings.compress)
+    compress = tools.settings.compress
+    sealed = pipeline.encode(serialize_all(job.payloads), key, compress=compress)
     rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
     del sealed  # as above
-    return _answer(job, rendered, {})
+    return _response(job, rendered, {})
 
 
-def pass_through(job: Job, _server: Server) -> Answer:
-    """Give the payloads back as they came, to a caller who may not read them."""
-    job.record.payloads = len(job.payloads)
-    job.record.outcome, job.record.reason = "passed-through", "denied"
-    return _answer(job, [render_received(payload) for payload in job.payloads], {})
+async def pass_through(job: Job, _tools: Tools) -> Response:
+    """Return the payloads as they came, to a caller that the policy denies."""
+    record = job.request.record
+    record.payloads = len(job.payloads)
+    record.outcome, record.reason = "passed-through", "denied"
+    return _response(job, [render_received(payload) for payload in job.payloads], {})
 
 
 def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
@@ -116,28 +119,35 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Re
         for label in labels:
             used[label] = used.get(label, 0) + number
     _note(job, keys, used)
+    undecoded = job.request.record.undecoded
     for reason in failed:
-        job.record.undecoded[reason.value] = job.record.undecoded.get(reason.value, 0) + 1
+        undecoded[reason.value] = undecoded.get(reason.value, 0) + 1
     return failed
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:
-    job.record.payloads = len(job.payloads)
-    job.record.keys = used
+    record = job.request.record
+    record.payloads = len(job.payloads)
+    record.keys = used
     if keys.is_stale:
-        job.record.stale.append("keys")
+        record.stale.append("keys")
 
 
-Operation = Callable[[Job, Server], Answer]
-OPERATIONS: dict[str, Operation] = {"decode": _decode, "encode": _encode, "download": _download}
+RUNS: dict[str, Callable[[Job, Tools], Awaitable[Response]]] = {
+    "decode": _decode,
+    "encode": _encode,
+    "download": _download,
+}
+"""What runs for each of `temporal_codec.operations.OPERATIONS`."""
 
 
-def _answer(job: Job, rendered: Iterable[Pieces], headers: dict[str, str]) -> Answer:
+def _response(job: Job, rendered: Iterable[Pieces], headers: dict[str, str]) -> Response:
     pieces = wire.assemble(rendered)
     size = sum(map(len, pieces))
     if size > MAX_ANSWER_BYTES or _escaped(size, pieces) > MAX_ESCAPED_BYTES:
-        raise Refusal("objects-too-large" if job.record.references else "answer-too-large")
-    return Answer(200, b"".join(pieces), {"content-type": "application/json", **headers})
+        references = job.request.record.references
+        raise Problem("objects-too-large" if references else "answer-too-large")
+    return Response(200, b"".join(pieces), {"content-type": "application/json", **headers})
 
 
 def _escaped(size: int, pieces: Iterable[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""Refusals: the one table from reason to status and sentence, and RFC 9457's document of it.
+"""Problems: the one table from reason to status and sentence, and RFC 9457's document of it.
 
 The sentence is for the client, the same each time; the reason is for the audit record, and what
 caused it is for the log.
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """What is sent back."""
 
     status: int
@@ -70,8 +70,8 @@ _HEADERS = {
 }
 
 
-class Refusal(Exception):
-    """An answer other than 200, by its reason; `detail` may say more to the client."""
+class Problem(Exception):
+    """A response other than 200, by its reason; `detail` may say more to the client."""
 
     def __init__(self, reason: str, detail: str | None = None) -> None:
         super().__init__(reason)
@@ -79,7 +79,7 @@ class Refusal(Exception):
         self.status, self._sentence = REASONS[reason]
         self.more = detail
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         """The problem document of RFC 9457."""
         problem = {
             "type": "about:blank",
@@ -88,4 +88,4 @@ class Refusal(Exception):
             "detail": self.more or self._sentence,
         }
         headers = {"content-type": "application/problem+json", **_HEADERS.get(self.status, {})}
-        return Answer(self.status, msgspec.json.encode(problem), headers)
+        return Response(self.status, msgspec.json.encode(problem), headers)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from temporal_codec import Key, Keyring, PayloadError, Reason
 from temporal_codec.encryption import sealed_metadata
+from temporal_codec.keys.sources import RingSource
 from temporal_codec.payload import serialize
 from temporal_codec.pipeline import Opened, Outcome, encode
 
@@ -16,6 +17,11 @@ JSON = {"encoding": b"json/plain"}
 def key(number: int = 1) -> Key:
     """A key whose bytes and id follow from the number."""
     return Key(f"key-{number}", bytes([number]) * 32, SINCE)
+
+
+def source_of(ring: Keyring) -> RingSource:
+    """A source that gives every namespace this ring."""
+    return RingSource("test:ring", lambda _namespace: ring)
 
 
 @dataclass

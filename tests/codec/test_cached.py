@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.cached import Cached, Life, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
-from temporal_codec.waiting import promptly
 from tests.codec.clock import FakeClock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
@@ -283,50 +283,56 @@ def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
     assert made == ["a", "b", "c", "d", "b"]
 
 
-def test_what_is_at_hand_is_worked_on_here(cached: Cached[int], clock: FakeClock) -> None:
+async def in_thread(work: Callable[..., Any], /, *args: object) -> Any:
+    """Stands for `asyncio.to_thread`, and marks what it gives."""
+    return -await asyncio.to_thread(work, *args)
+
+
+def test_what_is_held_is_used_without_a_thread(cached: Cached[int], clock: FakeClock) -> None:
     """A thread would cost more than a small decode."""
     cached.get()
     clock.advance(100)
-    here = threading.get_ident()
-    assert asyncio.run(promptly(lambda: (cached.get(), threading.get_ident()))) == (1, here)
+    assert asyncio.run(cached.ready(in_thread)) == 1
 
 
 @pytest.mark.parametrize("age", [None, 301, 3601], ids=["cold", "stale", "too old"])
 def test_what_must_be_fetched_is_fetched_in_a_thread(
     age: float | None, cached: Cached[int], upstream: Upstream, clock: FakeClock
 ) -> None:
-    """An event loop goes on meanwhile; the fetch that was not begun counts as none."""
+    """An event loop goes on meanwhile, and nothing is fetched twice."""
     if age is not None:
         cached.get()
         clock.advance(age)
     before = upstream.fetches
-    value, where = asyncio.run(promptly(lambda: (cached.get(), threading.get_ident())))
-    assert value == upstream.fetches == before + 1
-    assert where != threading.get_ident()
+    assert asyncio.run(cached.ready(in_thread)) == -(before + 1)
+    assert upstream.fetches == before + 1
 
 
 def test_a_look_for_more_is_taken_in_a_thread(
     cached: Cached[int], upstream: Upstream, clock: FakeClock
 ) -> None:
+    """Once per cooldown; what was found then is final until the next."""
     cached.get()
     clock.advance(31)
-    assert asyncio.run(promptly(cached.get_newer)) == 2
-    assert asyncio.run(promptly(cached.get_newer)) == upstream.fetches == 2
+    assert asyncio.run(cached.newer(in_thread)) == -2
+    assert asyncio.run(cached.newer(in_thread)) == upstream.fetches == 2
 
 
-def test_an_outage_is_told_without_a_thread_while_it_cools_down(
+def test_an_outage_needs_no_thread_while_it_cools_down(
     cached: Cached[int], upstream: Upstream
 ) -> None:
+    """Until the next try the answer is known."""
     upstream.broken = True
     with pytest.raises(Unavailable):
         cached.get()
-    with pytest.raises(Unavailable):
-        asyncio.run(promptly(cached.get))
+    for ask in (cached.held, cached.held_newer):
+        with pytest.raises(Unavailable):
+            ask()
     assert upstream.fetches == 1
 
 
-def test_nobody_waits_for_another_s_fetch_in_an_event_loop(clock: FakeClock) -> None:
-    """Neither cold nor for more: the loop runs on until the thread has what it waits for."""
+def test_an_event_loop_never_waits_for_another_fetch(clock: FakeClock) -> None:
+    """Neither cold nor for more: the loop runs on until the thread has the value."""
     begun, go_on = threading.Event(), threading.Event()
 
     def fetch() -> int:
@@ -340,7 +346,7 @@ def test_nobody_waits_for_another_s_fetch_in_an_event_loop(clock: FakeClock) -> 
     begun.wait(10)
 
     async def ask() -> int:
-        asked = asyncio.gather(promptly(cached.get), promptly(cached.get_newer))
+        asked = asyncio.gather(cached.ready(), cached.newer())
         await asyncio.sleep(0.05)
         go_on.set()
         return sum(await asked)
@@ -349,11 +355,38 @@ def test_nobody_waits_for_another_s_fetch_in_an_event_loop(clock: FakeClock) -> 
     first.join()
 
 
-def test_outside_an_event_loop_everybody_may_wait(cached: Cached[int]) -> None:
-    """Whatever was tried before, and failed."""
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(promptly(lambda: 1 // 0))
+def test_while_one_fetches_the_others_use_what_is_held(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J5: no other request waits while it can be served from what is held."""
+    cached.get()
+    clock.advance(301)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    first = threading.Thread(target=cached.get)
+    first.start()
+    assert upstream.entered.wait(10)
+    assert cached.held() == 1
+    upstream.gate.set()
+    first.join()
+    assert cached.held() == 2
+
+
+def test_a_value_of_its_own_is_never_fetched_again() -> None:
+    """The development ring, for example."""
+    assert Cached.of(7).held() == Cached.of(7).held_newer() == 7
+
+
+def test_a_wall_clock_that_steps_back_in_an_outage_loses_nothing(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J7: a negative difference makes a value stale; it is not gone."""
+    cached.get()
+    upstream.broken = True
+    clock.wall -= 1
     assert cached.get() == 1
+    assert cached.is_stale
+    assert upstream.fetches == 2
 
 
 def refreshed(cached: Cached[int]) -> bool:
@@ -365,34 +398,37 @@ def refreshed(cached: Cached[int]) -> bool:
     return False
 
 
-def test_at_once_is_what_is_held_and_a_thread_refreshes_it(
+def test_in_the_background_a_thread_refreshes_what_is_held(
     cached: Cached[int], upstream: Upstream, clock: FakeClock
 ) -> None:
     """A worker's task does not wait for a refresh, however long that takes; one is under way."""
-    assert cached.get_at_once() is None
+    with pytest.raises(NotHeld):
+        cached.held(in_background=True)
     cached.get()
-    assert cached.get_at_once() == 1
+    assert cached.held(in_background=True) == 1
     clock.advance(301)
     upstream.gate.clear()
     upstream.entered.clear()
-    assert [cached.get_at_once() for _ in range(50)] == [1] * 50
+    assert [cached.held(in_background=True) for _ in range(50)] == [1] * 50
     assert upstream.entered.wait(10)
     upstream.gate.set()
     assert refreshed(cached)
-    assert cached.get_at_once() == upstream.fetches == 2
+    assert cached.held(in_background=True) == upstream.fetches == 2
 
 
-def test_at_once_there_is_nothing_that_nobody_asked_for_in_a_long_time(
+def test_what_nobody_asked_for_in_a_long_time_is_fetched_first(
     cached: Cached[int], upstream: Upstream, clock: FakeClock
 ) -> None:
-    """Who seals rarely takes up a new key as others do; in an outage the last good one serves."""
+    """A worker that rarely encrypts takes up new keys too. In an outage the last good serves."""
     cached.get()
     clock.advance(600)
-    assert cached.get_at_once() is None
+    with pytest.raises(NotHeld):
+        cached.held(in_background=True)
     upstream.broken = True
     assert cached.get() == 1
     clock.advance(1)
-    assert cached.get_at_once() == 1
+    assert cached.held(in_background=True) == 1
     assert upstream.fetches == 2
     clock.advance(3000)
-    assert cached.get_at_once() is None
+    with pytest.raises(NotHeld):
+        cached.held(in_background=True)

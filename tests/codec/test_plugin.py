@@ -27,13 +27,12 @@ from temporal_codec import (
     PayloadError,
 )
 from temporal_codec.keys.keys import RingKeys
-from temporal_codec.keys.sources import FixedSource
 from temporal_codec.plugin import EncryptionPlugin
 from temporal_codec.temporal import EncryptionCodec
-from tests.codec.rings import key
+from tests.codec.rings import key, source_of
 from tests.rigs.secrets_manager import Gate, client, new_secret
 
-RING = FixedSource(Keyring([key(1)]))
+RING = source_of(Keyring([key(1)]))
 
 
 def connect(*plugins: Any, **options: Any) -> Client:

@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from temporal_codec import Keyring, KeyringUnavailable, NotEncrypted, PayloadError
 from temporal_codec.keys.keys import RingKeys
-from temporal_codec.keys.sources import CachedSource
+from temporal_codec.keys.sources import RingSource
 from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 from tests.codec.clock import FakeClock
 from tests.codec.rings import key
@@ -114,7 +114,7 @@ class SlowRing:
 
     def codec(self, clock: FakeClock) -> EncryptionCodec:
         """A codec whose keys come from here."""
-        return EncryptionCodec(CachedSource("test:ring", self, clock).keys("default"))
+        return EncryptionCodec(RingSource("test:ring", self, clock).keys("default"))
 
 
 async def loop_turns_until(task: "asyncio.Task[Any]", ring: SlowRing) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.server.app import build_app
-from handlers.server.asgi import App, Message
-from handlers.server.audit import Write, nowhere
+from handlers.server.asgi import App
+from handlers.server.audit import Write, discard
+from handlers.server.request import Message
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import KeySource, open_source
 
@@ -28,7 +29,7 @@ class Reply:
         return json.loads(self.body)
 
 
-def app(source: KeySource | None = None, write: Write = nowhere, **settings: str) -> App:
+def app(source: KeySource | None = None, write: Write = discard, **settings: str) -> App:
     """The app with these settings, such as `strict="true"`."""
     environ = {f"CODEC_{name.upper()}": value for name, value in settings.items()}
     source = source or open_source("development")

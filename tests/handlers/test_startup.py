@@ -15,7 +15,7 @@ from handlers.access.token import Verifier
 from handlers.settings.server import server_settings
 from handlers.startup import warm
 from temporal_codec import Keyring
-from temporal_codec.keys.sources import CachedSource
+from temporal_codec.keys.sources import RingSource
 from tests.codec.rings import key
 
 
@@ -39,34 +39,34 @@ class Upstreams:
         policy = PolicyAuthorizer(lambda: self.answer("policy", b'{"grants":[]}'))
         return Guard(Verifier(TEMPORAL_CLOUD, jwks), policy)
 
-    def source(self, uri: str) -> CachedSource:
-        return CachedSource(uri, lambda _name: self.answer("ring", Keyring([key()])))
+    def source(self, uri: str) -> RingSource:
+        return RingSource(uri, lambda _name: self.answer("ring", Keyring([key()])))
 
 
 def test_all_are_fetched_at_the_same_time() -> None:
     """None is answered before all three are asked for."""
     upstreams = Upstreams(Barrier(3))
-    warm(upstreams.source("file:ring"), upstreams.guard())
+    warm(upstreams.source("file:ring").caches(), upstreams.guard())
     assert sorted(upstreams.asked) == ["jwks", "policy", "ring"]
 
 
 def test_the_ring_is_not_fetched_again() -> None:
     upstreams = Upstreams(Barrier(1))
     source = upstreams.source("file:ring")
-    warm(source, None)
+    warm(source.caches(), None)
     source.keys("default").opening(key().id.encode())
     assert upstreams.asked == ["ring"]
 
 
 def test_a_ring_for_each_namespace_waits_until_it_is_needed() -> None:
     upstreams = Upstreams(Barrier(2))
-    warm(upstreams.source("file:{namespace}"), upstreams.guard())
+    warm(upstreams.source("file:{namespace}").caches(), upstreams.guard())
     assert sorted(upstreams.asked) == ["jwks", "policy"]
 
 
 def test_a_fault_stops_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     upstreams = Upstreams(Barrier(3), fault=OSError("down"))
-    warm(upstreams.source("file:ring"), upstreams.guard())
+    warm(upstreams.source("file:ring").caches(), upstreams.guard())
     assert len(upstreams.asked) == 3
     assert capfd.readouterr().err == ""
 

@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
-from temporal_codec.cached import Cached, Clock, Life, system_clock
+from temporal_codec.cached import Cached, Life
 from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.clock import Clock, system_clock
 from temporal_codec.errors import (
     InvalidNamespace,
     KeyringError,
@@ -16,8 +17,7 @@ from temporal_codec.errors import (
     KeyringUnavailable,
 )
 from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
-from temporal_codec.keys.keys import CachedKeys, RingKeys, moment
-from temporal_codec.pipeline import Keys
+from temporal_codec.keys.keys import Keys, RingKeys, moment
 
 PLACEHOLDER = "{namespace}"
 # What Temporal Cloud gives out, and what is safe in a file's or a secret's name: no slash, and
@@ -35,10 +35,7 @@ class KeySource(Protocol):
     """Gives each namespace its keys."""
 
     def keys(self, namespace: str) -> Keys:
-        """The keys of a namespace; nothing is fetched until one is asked for."""
-
-    def warm(self) -> None:
-        """Fetch what every namespace needs; a failure is told when it matters."""
+        """The keys of a namespace; nothing is fetched until one is needed."""
 
 
 @lru_cache(maxsize=64)
@@ -49,7 +46,7 @@ def check_namespace(name: str) -> str:
     return name
 
 
-def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
+def open_source(uri: str, clock: Clock = system_clock) -> "RingSource":
     """The source that a URI names.
 
     Args:
@@ -60,37 +57,20 @@ def open_source(uri: str, clock: Clock = system_clock) -> KeySource:
     Raises:
         KeyringError: the URI names no source.
     """
-    if uri == "development":
-        return FixedSource(development_ring(), clock)
     scheme, _, name = uri.partition(":")
     make_loader = _LOADERS.get(scheme)
-    if make_loader is None or not name:
+    if make_loader is None or (scheme == "development") == bool(name):
         raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
-    return CachedSource(uri, make_loader(name), clock)
+    return RingSource(uri, make_loader(name), clock)
 
 
-class FixedSource:
-    """One ring for every namespace, for as long as the process lives."""
-
-    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
-        self._keys = RingKeys(ring, clock)
-
-    def keys(self, namespace: str) -> Keys:
-        """See `KeySource`."""
-        check_namespace(namespace)
-        return self._keys
-
-    def warm(self) -> None:
-        """See `KeySource`: all is here."""
-
-
-class CachedSource:
-    """Rings that a loader fetches, each kept for as long as RING_LIFE says."""
+class RingSource:
+    """Rings that a loader fetches, each kept for as long as RING_LIFE says (a `KeySource`)."""
 
     def __init__(
         self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = 256
     ) -> None:
-        """Take the URI, which faults are told with, and what loads its rings."""
+        """Take the URI, which faults name, and what loads its rings."""
         self._one_for_all = PLACEHOLDER not in uri
         self._clock = clock
 
@@ -101,15 +81,14 @@ class CachedSource:
 
         self._rings = CachedByName(make, at_most)
 
-    def keys(self, namespace: str) -> Keys:
+    def keys(self, namespace: str) -> RingKeys:
         """See `KeySource`."""
         check_namespace(namespace)
-        return CachedKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+        return RingKeys(self._rings["" if self._one_for_all else namespace], self._clock)
 
-    def warm(self) -> None:
-        """See `KeySource`: a ring for all is fetched, those of single namespaces are not."""
-        if self._one_for_all:
-            self._rings[""].warm()
+    def caches(self) -> list[Cached[Keyring | None]]:
+        """What every namespace needs: one ring for all, or nothing where each has its own."""
+        return [self._rings[""]] if self._one_for_all else []
 
 
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
@@ -130,25 +109,23 @@ def _fresh_for(ring: Keyring | None) -> float:
     return _ABSENT_SECONDS if ring is None else RING_LIFE.fresh
 
 
-class FileLoader:
-    """Rings from files; ``{namespace}`` in the path stands for the namespace."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __call__(self, namespace: str) -> Keyring:
-        """See `Loader`."""
-        path = Path(self._path.replace(PLACEHOLDER, namespace))
+def _file(path: str) -> Loader:
+    def load(namespace: str) -> Keyring:
+        ring = Path(path.replace(PLACEHOLDER, namespace))
         try:
-            with path.open("rb") as file:
+            with ring.open("rb") as file:
                 return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
         except FileNotFoundError:
-            raise KeyringNotFound(f"there is no file {path}") from None
+            raise KeyringNotFound(f"there is no file {ring}") from None
+
+    return load
 
 
 def _secrets_manager(name: str) -> Loader:
     try:
-        from temporal_codec.keys.secrets_manager import SecretsManagerLoader  # noqa: PLC0415 — it costs 0.2 s
+        from temporal_codec.keys.secrets_manager import (  # noqa: PLC0415 — it costs 0.2 s
+            SecretsManagerLoader,
+        )
     except ImportError:
         raise KeyringError(
             "secretsmanager: needs botocore: install temporal-codec-server[aws]"
@@ -156,8 +133,13 @@ def _secrets_manager(name: str) -> Loader:
     return SecretsManagerLoader(name)
 
 
+def _development(_name: str) -> Loader:
+    return lambda _namespace: development_ring()
+
+
 _LOADERS: dict[str, Callable[[str], Loader]] = {
-    "file": FileLoader,
+    "development": _development,
+    "file": _file,
     "secretsmanager": _secrets_manager,
 }
 

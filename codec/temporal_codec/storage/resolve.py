@@ -5,18 +5,20 @@ of the buckets that an operator named, under the prefix of the namespace that wa
 what comes is used only when its SHA-256 is the reference's.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from temporal_codec import pipeline
+from temporal_codec.cached import InThread
 from temporal_codec.compression import Allowance
 from temporal_codec.errors import PayloadError
+from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import PayloadMessage, Received, parse, recognise
-from temporal_codec.pipeline import Keys, Opened, Outcome
+from temporal_codec.pipeline import Opened, Outcome
 from temporal_codec.storage.fetch import Objects, fetch
 from temporal_codec.storage.reference import Reference, Trusted, is_reference, read_reference
-from temporal_codec.waiting import before_waiting
 
 
 class Resolved(NamedTuple):
@@ -43,8 +45,13 @@ class Storage:
         self._objects: Objects | None = None
         self._lock = threading.Lock()
 
-    def resolve(
-        self, namespace: str, payloads: Sequence[Received], outcomes: Sequence[Outcome], keys: Keys
+    async def resolve(
+        self,
+        namespace: str,
+        payloads: Sequence[Received],
+        outcomes: Sequence[Outcome],
+        keys: Keys,
+        in_thread: InThread = asyncio.to_thread,
     ) -> Resolved:
         """Put what lies in S3 in the place of each reference among decoded payloads.
 
@@ -61,7 +68,8 @@ class Storage:
             for index, each in enumerate(zip(payloads, outcomes, strict=True))
             if (reference := self._reference(namespace, *each)) is not None
         }
-        opened = self._open([each for each in found.values() if isinstance(each, Reference)], keys)
+        followed = [each for each in found.values() if isinstance(each, Reference)]
+        opened = await in_thread(self._open, followed, keys) if followed else {}
         for index, each in found.items():
             given = opened[each] if isinstance(each, Reference) else each
             resolved[index] = _under(outcomes[index], given)
@@ -80,9 +88,6 @@ class Storage:
 
     def _open(self, references: Sequence[Reference], keys: Keys) -> dict[Reference, Outcome]:
         # Each once, however often it comes.
-        if not references:
-            return {}
-        before_waiting()
         fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
         return dict(zip(fetched, open_stored(fetched.values(), keys), strict=True))
 

@@ -19,8 +19,8 @@ from temporal_codec import (
     Reason,
     open_source,
 )
+from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.secrets_manager import make_client
-from temporal_codec.pipeline import Keys
 from tests.codec.clock import FakeClock
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret

@@ -16,7 +16,7 @@ from temporal_codec import (
     Reason,
     open_source,
 )
-from temporal_codec.keys.sources import CachedSource, check_namespace
+from temporal_codec.keys.sources import RingSource, check_namespace
 from tests.codec.clock import FakeClock
 from tests.codec.rings import SINCE, key
 
@@ -148,7 +148,7 @@ def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
         loaded.append(namespace)
         return Keyring([key()])
 
-    source = CachedSource("test:{namespace}", load)
+    source = RingSource("test:{namespace}", load)
     keys = [source.keys(name) for name in ("a", "b", "a")]
     assert loaded == []
     for each in keys:

@@ -10,13 +10,12 @@ from string import ascii_lowercase
 
 import pytest
 
-from handlers.server.asgi import Message
 from handlers.server.audit import Record, lines_to
+from handlers.server.request import Message
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.keyring import fingerprint
-from temporal_codec.keys.sources import FixedSource
-from temporal_codec.pipeline import Keys
-from tests.codec.rings import key, plain, sealed
+from temporal_codec.keys.keys import Keys
+from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
 SENTENCES = {
@@ -231,7 +230,7 @@ def test_a_body_that_is_refused_says_where() -> None:
 def test_bad_payloads_are_left_counted_and_recorded() -> None:
     """Decision 6: 200, the rest decoded, the count in the header, the reasons in the record."""
     records: list[Record] = []
-    source = FixedSource(Keyring([key(1)]))
+    source = source_of(Keyring([key(1)]))
     unknown, good = as_json(plain(), key(2)), as_json(plain(), key(1))
     broken = {**good, "data": good["data"][:-4]}  # type: ignore[index]
     reply = call(app(source, records.append), body=request(unknown, good, broken, {}))
@@ -244,7 +243,7 @@ def test_bad_payloads_are_left_counted_and_recorded() -> None:
 
 
 def test_a_strict_server_refuses_bad_payloads() -> None:
-    source = FixedSource(Keyring([key(1)]))
+    source = source_of(Keyring([key(1)]))
     strict = app(source, strict="true")
     check_problem(
         call(strict, body=request(as_json(plain(), key(2)))),

@@ -27,11 +27,10 @@ from handlers.server.problem import REASONS
 from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.keyring import fingerprint
-from temporal_codec.keys.keys import RingKeys
-from temporal_codec.keys.sources import CachedSource, FixedSource, KeySource, check_namespace
+from temporal_codec.keys.keys import Keys, RingKeys
+from temporal_codec.keys.sources import KeySource, RingSource, check_namespace
 from temporal_codec.payload import serialize
-from temporal_codec.pipeline import Keys
-from tests.codec.rings import JSON, Content, key, plain, sealed
+from tests.codec.rings import JSON, Content, key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.handlers.server.test_outage import body
 from tests.rigs.processes import ROOT
@@ -173,7 +172,7 @@ def test_a_decode_tells_who_read_how_much_of_what_and_why(server: Server) -> Non
 
 def test_keys_are_counted_by_the_payloads_that_they_opened_and_sealed() -> None:
     """An inner layer's key counts as well: nobody may retire it as unused."""
-    server = Server(source=FixedSource(Keyring([key(1), key(2)])))
+    server = Server(source=source_of(Keyring([key(1), key(2)])))
     inner = sealed(plain(), key(2))
     twice = sealed(serialize(inner.metadata, inner.data), key(1))
     payloads = [sealed(plain(), key(1)), sealed(plain(), key(1)), twice]
@@ -190,7 +189,7 @@ def test_encoding_counts_the_key_that_sealed(server: Server) -> None:
 def test_a_key_id_that_is_its_key_is_told_by_its_hash() -> None:
     """K8: the Java sample's."""
     java = Key("k" * 32, b"k" * 32, key(1).activation_date)
-    server = Server(source=FixedSource(Keyring([java])))
+    server = Server(source=source_of(Keyring([java])))
     call(server.app(), body=body(sealed(plain(), java)))
     assert server.record()["keys"] == {fingerprint(java.secret): 1}
     assert java.id not in server.lines.getvalue()
@@ -225,14 +224,14 @@ def inflating(size: int) -> Content:
     return Content({"encoding": b"binary/zlib"}, zlib.compress(serialize(JSON, b"1" * size)))
 
 
-def hanging() -> CachedSource:
+def hanging() -> RingSource:
     """A source that takes longer than the 200 ms which the function gives it."""
 
     def load(_namespace: str) -> Keyring:
         time.sleep(1)
         return Keyring([key(1)])
 
-    return CachedSource("file:ring", load)
+    return RingSource("file:ring", load)
 
 
 def referring(bucket: str = "payloads", size: int = 1) -> bytes:
@@ -284,7 +283,7 @@ def ask(reason: str, server: Server, asked: ASK, monkeypatch: pytest.MonkeyPatch
     """Provoke a refusal for this reason."""
     asked = {"body": OURS, **asked}
     if reason == "body-too-slow":
-        monkeypatch.setattr("handlers.server.app.BODY_SECONDS", -1)
+        monkeypatch.setattr("handlers.server.request.BODY_SECONDS", -1)
     for name, value in (NO_S3 if reason in OF_STORAGE else {}).items():
         monkeypatch.setenv(name, value)
     if asked["body"] == []:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from temporal_codec import Keyring, KeyringUnavailable
-from temporal_codec.keys.sources import FixedSource, KeySource
-from tests.codec.rings import key
+from temporal_codec.keys.sources import KeySource
+from tests.codec.rings import key, source_of
 from tests.handlers.calls import JSON_HEADERS, Reply, app, call
 from tests.handlers.server.test_app import Fails, as_json, request
 
@@ -59,7 +59,7 @@ BEFORE_THE_ORIGIN = ("404", "405")
 
 def answer(case: str, origin: str | None) -> Reply:
     """One answer of each status that the app gives."""
-    server = app(SOURCES.get(case, FixedSource(Keyring([key()]))), origins=ALLOWED)
+    server = app(SOURCES.get(case, source_of(Keyring([key()]))), origins=ALLOWED)
     spec = CALLS[case]
     sent = {} if origin is None else {"origin": origin}
     headers = {**JSON_HEADERS, **sent, **spec.get("headers", {})}

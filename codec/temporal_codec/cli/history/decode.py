@@ -11,7 +11,8 @@ from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.history.file import HistoryFile, Json
 from temporal_codec.cli.history.places import is_payload, places
 from temporal_codec.errors import KeyringUnavailable, PayloadError, WireError
-from temporal_codec.pipeline import Keys, Opened, decode
+from temporal_codec.keys.keys import Keys
+from temporal_codec.pipeline import Opened, decode
 
 
 class Decoder:

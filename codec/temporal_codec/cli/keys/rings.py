@@ -7,8 +7,8 @@ from temporal_codec.cli.keys.file import FileStore
 from temporal_codec.cli.keys.store import RingStore, Stored
 from temporal_codec.errors import InvalidNamespace, KeyringError
 from temporal_codec.keys.keyring import Keyring
+from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import PLACEHOLDER, open_source
-from temporal_codec.pipeline import Keys
 
 _SCHEME = re.compile(r"[a-z][a-z0-9]+")
 _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."

@@ -11,8 +11,8 @@ from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.payload.find import find
 from temporal_codec.cli.scratch import scratch, whole
 from temporal_codec.errors import InvalidNamespace, KeyringUnavailable, PayloadError, Reason
+from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
-from temporal_codec.pipeline import Keys
 from temporal_codec.storage.reference import DRIVER, Reference, Trusted
 
 app = typer.Typer(help="Payloads that workers put into S3.", no_args_is_help=True)

@@ -13,8 +13,9 @@ from temporal_codec.cli.errors import CliError, NoHistory
 from temporal_codec.cli.history.file import HistoryFile, Json
 from temporal_codec.cli.history.places import is_payload, places
 from temporal_codec.errors import PayloadError, WireError
+from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
-from temporal_codec.pipeline import Keys, Outcome, decode
+from temporal_codec.pipeline import Outcome, decode
 from temporal_codec.storage.reference import Reference
 from temporal_codec.storage.resolve import find_reference
 

@@ -20,8 +20,9 @@ from temporal_codec.compression import ENCODINGS
 from temporal_codec.encryption import ENCRYPTED, KEY_ID, NONCE_BYTES, TAG_BYTES
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING, parse
-from temporal_codec.pipeline import MAX_LAYERS, Keys, is_encoded
+from temporal_codec.pipeline import MAX_LAYERS, is_encoded
 
 MAX_BYTES = 5 * 2**30  # what one PutObject stores
 # A snappy block can only be opened as a whole.

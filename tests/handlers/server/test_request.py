@@ -1,0 +1,75 @@
+"""A request's time: what waits has a limit, and what does not wait has none."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from handlers.server.problem import Problem
+from handlers.server.request import Request
+
+SCOPE = {"method": "POST", "path": "/decode", "query_string": b"", "headers": []}
+
+
+async def nothing() -> dict[str, Any]:
+    return {}
+
+
+class Context:
+    """Lambda's, with the milliseconds that are left."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._left
+
+
+def request(left: int) -> Request:
+    return Request({**SCOPE, "aws.context": Context(left)}, nothing)
+
+
+def test_work_in_a_thread_ends_with_the_time_of_the_request() -> None:
+    """The request is answered; the thread goes on by itself."""
+    may_end = threading.Event()
+
+    async def given_up() -> str:
+        with pytest.raises(Problem, match="time"):
+            await request(600).in_thread(may_end.wait, 10)
+        may_end.set()
+        return await request(5000).in_thread(lambda: threading.current_thread().name)
+
+    assert asyncio.run(given_up()) != threading.main_thread().name
+
+
+def test_a_time_out_of_the_work_stays_one() -> None:
+    """It is a fault of what was asked, and not of the request's time."""
+
+    def own() -> None:
+        raise TimeoutError("of its own")
+
+    with pytest.raises(TimeoutError, match="of its own"):
+        asyncio.run(request(5000).in_thread(own))
+
+
+def test_a_request_that_waits_can_be_cancelled() -> None:
+    """A server that stops cancels its requests."""
+    may_end = threading.Event()
+
+    async def cancelled() -> bool:
+        task = asyncio.create_task(request(30_000).in_thread(may_end.wait, 10))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        may_end.set()
+        return task.cancelled()
+
+    assert asyncio.run(cancelled())
+
+
+def test_with_less_than_half_a_second_left_it_answers_itself() -> None:
+    """L2: 503 from us, before the function is ended without an answer."""
+    assert request(501).seconds_left() > 0
+    with pytest.raises(Problem, match="time"):
+        request(499).seconds_left()
