@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from temporal_codec.encryption import seal, sealed_metadata
 from temporal_codec.keys.sources import development_ring
-from temporal_codec.payload import serialize
+from temporal_codec.protobuf import serialize
 
 KEY = next(iter(development_ring()))
 JSON_PLAIN = {"encoding": b"json/plain"}

@@ -1,7 +1,7 @@
 """Where the time of one warm invocation goes: each layer added to those below it, in turns.
 
 What a layer costs is the difference to the stack without it. CPU time of all threads is
-measured, on the same event and the same token, with the issuer's keys, policy and ring at hand.
+with_metrics, on the same event and the same token, with the issuer's keys, policy and ring at hand.
 
 A part of `make bench`, on Lambda's version of Python; ``--write`` and ``--long`` are as there.
 """
@@ -31,7 +31,7 @@ from handlers.server.app import build_app
 from handlers.server.asgi import Send
 from handlers.server.audit import discard, lines_to
 from handlers.server.gateway import lambda_handler
-from handlers.server.metrics import measured
+from handlers.server.metrics import with_metrics
 from handlers.server.request import Message, Receive, Scope
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import open_source
@@ -106,7 +106,7 @@ def stacks() -> list[Handle]:
     keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
     guard = Guard(Verifier(trust, keys), PolicyAuthorizer(lambda: POLICY))
     lines = lines_to(sys.stdout)
-    both = measured(lines, "benchmark")
+    both = with_metrics(lines, "benchmark")
     apps = [
         (build_app(free, source), discard),
         (build_app(asking, source, guard), discard),

@@ -1,6 +1,5 @@
 """The Codec Server on a laptop: the same app under uvicorn, with the development ring."""
 
-import gc
 import logging
 import os
 import socket
@@ -16,7 +15,7 @@ from handlers.server.asgi import App, log
 from handlers.server.audit import Record, Write, discard, lines_to
 from handlers.settings.environ import SettingsError
 from handlers.settings.server import LocalSettings, ServerSettings, local_settings, server_settings
-from handlers.startup import warm
+from handlers.startup import collect_garbage_again, warm
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.sources import open_source
 
@@ -67,7 +66,7 @@ def main() -> None:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     print(_banner(local, settings), file=sys.stderr)  # noqa: T201 — for the person who started it
-    gc.freeze()
+    collect_garbage_again()
     _serve(app, local)
 
 

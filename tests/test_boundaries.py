@@ -91,7 +91,8 @@ def test_a_common_payload_needs_no_message_class() -> None:
     script = """
 import sys
 from temporal_codec import encryption, pipeline, wire
-from temporal_codec.payload import Received, serialize_all
+from temporal_codec.payload import Received
+from temporal_codec.protobuf import serialize_all
 from temporal_codec.keys.sources import open_source
 keys = open_source("development").keys("default")
 key = keys.sealing()

@@ -13,7 +13,8 @@ from temporal_codec.cached import InThread, NotHeld
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.keyring import Key
 from temporal_codec.keys.keys import Keys, held
-from temporal_codec.payload import ENCODING, HasContent, Known, parse, recognise, serialize
+from temporal_codec.payload import ENCODING, HasContent
+from temporal_codec.protobuf import CommonMetadata, parse, recognise, serialize
 
 MAX_LAYERS = 4
 _ZLIB = b"binary/zlib"
@@ -24,7 +25,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     """A payload with every encoding of ours taken off."""
 
     serialized: bytes
-    known: tuple[Known, int] | None
+    common: tuple[CommonMetadata, int] | None
     """What `recognise` found in it."""
     keys: tuple[str, ...]
     """Labels of the keys that opened it, from the outside in."""
@@ -143,9 +144,9 @@ class _Opener:
                 raise PayloadError(Reason.TOO_MANY_LAYERS)
             open_one, using, keys = opener
             serialized = open_one(using, data)
-            known = recognise(serialized)
-            opened = Opened(serialized, known, opened.keys + keys if opened else keys)
-            if known is not None:  # nothing that is recognised is encoded
+            common = recognise(serialized)
+            opened = Opened(serialized, common, opened.keys + keys if opened else keys)
+            if common is not None:  # nothing that is recognised is encoded
                 break
             layers -= 1
             inner = parse(serialized)

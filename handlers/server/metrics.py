@@ -8,7 +8,7 @@ from handlers.server.audit import Record, Write
 NAMESPACE = "CodecServer"
 
 
-def measured(write: Write, service: str) -> Write:
+def with_metrics(write: Write, service: str) -> Write:
     """Write each record, and print its metrics to stdout in CloudWatch's embedded format.
 
     The first record is that of a cold start.

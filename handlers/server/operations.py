@@ -11,8 +11,9 @@ from temporal_codec import pipeline, wire
 from temporal_codec.errors import Reason
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource
-from temporal_codec.payload import Received, serialize_all
+from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome
+from temporal_codec.protobuf import serialize_all
 from temporal_codec.storage.resolve import Resolved, Storage
 from temporal_codec.wire import Pieces, render_opened, render_received
 

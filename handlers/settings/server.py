@@ -10,7 +10,7 @@ from handlers.settings.access import Access, read_access
 from handlers.settings.cors import read_cors
 from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown
 from handlers.settings.storage import read_storage
-from temporal_codec.storage.reference import Trusted
+from temporal_codec.storage.reference import AllowedReferences
 
 OPERATIONS = ("decode", "encode")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -27,7 +27,7 @@ class ServerSettings:
     default_namespace: str | None
     strict: bool
     compress: bool
-    storage: Trusted | None
+    storage: AllowedReferences | None
     """Which references to payloads in S3 are followed; None follows none."""
     access: Access | None
     """Who may call; None lets everybody, and is refused on Lambda."""

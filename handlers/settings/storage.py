@@ -3,14 +3,14 @@
 import re
 
 from handlers.settings.environ import Environ, SettingsError, choice
-from temporal_codec.storage.reference import DRIVER, Trusted
+from temporal_codec.storage.reference import DRIVER, AllowedReferences
 
 # A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
 _BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and commas
 
 
-def read_storage(environ: Environ) -> Trusted | None:
+def read_storage(environ: Environ) -> AllowedReferences | None:
     """What is followed; None where no bucket is named. Raises SettingsError."""
     shared = choice(environ, "CODEC_STORAGE_SHARED", ("false", "true")) == "true"
     drivers = environ.get("CODEC_STORAGE_DRIVERS", DRIVER).split(",")
@@ -28,4 +28,4 @@ def read_storage(environ: Environ) -> Trusted | None:
             "CODEC_STORAGE_BUCKETS must be a comma-separated list of names of S3 buckets in this "
             "region; no ARNs, and no directory buckets"
         )
-    return Trusted(frozenset(buckets), frozenset(drivers), shared)
+    return AllowedReferences(frozenset(buckets), frozenset(drivers), shared)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from temporal_codec import Key, Keyring, PayloadError, Reason
 from temporal_codec.encryption import sealed_metadata
 from temporal_codec.keys.sources import RingSource
-from temporal_codec.payload import serialize
 from temporal_codec.pipeline import Opened, Outcome, encode
+from temporal_codec.protobuf import serialize
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 JSON = {"encoding": b"json/plain"}

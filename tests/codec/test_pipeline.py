@@ -10,8 +10,8 @@ from cramjam import snappy
 
 from temporal_codec import Keyring, KeyringUnavailable, Reason
 from temporal_codec.encryption import sealed_metadata
-from temporal_codec.payload import serialize
 from temporal_codec.pipeline import MAX_LAYERS, decode, encode
+from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, SpyKeys, content, key, plain, reason, sealed
 
 Wrap = Callable[[bytes], Content]

@@ -104,7 +104,7 @@ def _read(encoding: bytes, data: bytes) -> tuple[str, _Claim]:
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
+class AllowedReferences:
     """Which references are followed."""
 
     buckets: frozenset[str]

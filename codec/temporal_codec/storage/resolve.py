@@ -15,10 +15,16 @@ from temporal_codec.cached import InThread
 from temporal_codec.compression import Allowance
 from temporal_codec.errors import PayloadError
 from temporal_codec.keys.keys import Keys
-from temporal_codec.payload import PayloadMessage, Received, parse, recognise
+from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome
+from temporal_codec.protobuf import PayloadMessage, parse, recognise
 from temporal_codec.storage.fetch import Objects, fetch
-from temporal_codec.storage.reference import Reference, Trusted, is_reference, read_reference
+from temporal_codec.storage.reference import (
+    AllowedReferences,
+    Reference,
+    is_reference,
+    read_reference,
+)
 
 
 class Resolved(NamedTuple):
@@ -33,7 +39,7 @@ class Storage:
     """Resolves references, for any number of threads at a time."""
 
     def __init__(
-        self, trusted: Trusted, at_most: int, connect: Callable[[], Objects] | None = None
+        self, trusted: AllowedReferences, at_most: int, connect: Callable[[], Objects] | None = None
     ) -> None:
         """Take what is followed, and how many bytes of objects a request may hold.
 
@@ -110,7 +116,7 @@ def find_reference(payload: Received, outcome: Outcome) -> Reference | None:
             if is_reference(metadata)
             else None
         )
-    if isinstance(outcome, PayloadError) or outcome.known is not None:
+    if isinstance(outcome, PayloadError) or outcome.common is not None:
         return None
     inner = parse(outcome.serialized)
     if not is_reference(inner.metadata):
@@ -146,7 +152,7 @@ def _parsed(stored: bytes | PayloadError) -> tuple[bytes, PayloadMessage] | Payl
 def _under(wrapper: Outcome, given: Outcome) -> Outcome:
     # The keys that opened the reference, and those that opened what it led to.
     if isinstance(wrapper, Opened) and isinstance(given, Opened):
-        return Opened(given.serialized, given.known, wrapper.keys + given.keys)
+        return Opened(given.serialized, given.common, wrapper.keys + given.keys)
     return given
 
 

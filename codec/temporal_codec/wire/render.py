@@ -8,8 +8,9 @@ from pybase64 import b64encode
 
 from temporal_codec import encryption
 from temporal_codec.keys.keyring import Key
-from temporal_codec.payload import KNOWN, HasContent, PayloadMessage, Received, parse
+from temporal_codec.payload import HasContent, Received
 from temporal_codec.pipeline import Opened
+from temporal_codec.protobuf import COMMON, PayloadMessage, parse
 
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
@@ -52,16 +53,16 @@ def render_received(payload: Received) -> Pieces:
 
 def render_opened(opened: Opened) -> Pieces:
     """An opened payload's JSON."""
-    serialized, recognised = opened.serialized, opened.known
+    serialized, recognised = opened.serialized, opened.common
     if recognised is None:
         return _render_message(parse(serialized))
-    known, start = recognised
+    common, start = recognised
     size = len(serialized)
     if start == size:
-        return _KNOWN_EMPTY[known]
+        return _COMMON_EMPTY[common]
     # A copy of what is large would be the most that a request holds at one time.
     data = serialized[start:] if size < _COPY_BELOW else memoryview(serialized)[start:]
-    return _KNOWN_OPEN[known], b64encode(data), b'"}'
+    return _COMMON_OPEN[common], b64encode(data), b'"}'
 
 
 def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
@@ -103,5 +104,7 @@ def _before_data(metadata: Mapping[str, bytes]) -> bytes:
     return b'{"metadata":%b,"data":"' % _render_metadata(metadata)
 
 
-_KNOWN_OPEN = {known: _before_data(known.metadata) for known in KNOWN}
-_KNOWN_EMPTY = {known: (b'{"metadata":%b}' % _render_metadata(known.metadata),) for known in KNOWN}
+_COMMON_OPEN = {each: _before_data(each.metadata) for each in COMMON}
+_COMMON_EMPTY = {
+    common: (b'{"metadata":%b}' % _render_metadata(common.metadata),) for common in COMMON
+}

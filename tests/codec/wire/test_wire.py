@@ -15,8 +15,9 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from temporal_codec import WireError, wire
 from temporal_codec.errors import TooManyPayloads
-from temporal_codec.payload import Received, parse, serialize_all
+from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened
+from temporal_codec.protobuf import parse, serialize_all
 from temporal_codec.wire import quick, read, render_received, strict, write
 
 JSON = {"encoding": b"json/plain"}
@@ -257,7 +258,7 @@ def test_reads_what_the_sdk_means(
 @given(PAYLOADS)
 def test_opened_payloads_are_written_alike_by_both_ways(payloads: list[Received]) -> None:
     """With the metadata known beforehand, or through the message."""
-    from temporal_codec.payload import recognise  # noqa: PLC0415
+    from temporal_codec.protobuf import recognise  # noqa: PLC0415
 
     for payload in [*payloads, *(Received(JSON, each.data) for each in payloads)]:
         (serialized,) = serialize_all([payload])

@@ -22,14 +22,14 @@ from handlers.access.token import Identity
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Record, lines_to
-from handlers.server.metrics import measured
+from handlers.server.metrics import with_metrics
 from handlers.server.problem import REASONS
 from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.keyring import fingerprint
 from temporal_codec.keys.keys import Keys, RingKeys
 from temporal_codec.keys.sources import KeySource, RingSource, check_namespace
-from temporal_codec.payload import serialize
+from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.handlers.server.test_outage import body
@@ -395,7 +395,7 @@ def printed_metrics(printed: str) -> list[dict[str, Any]]:
 def test_metrics_tell_what_the_records_tell(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write = measured(lines_to(server.lines), "codec")
+    write = with_metrics(lines_to(server.lines), "codec")
     guard = Guard(server.gatekeeper, server.gatekeeper)  # type: ignore[arg-type]
     source = Source(is_stale=True)
     app = build_app(server_settings({"CODEC_AUTH": "jwt"}), source, guard, write=write)

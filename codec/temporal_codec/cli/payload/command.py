@@ -13,7 +13,7 @@ from temporal_codec.cli.scratch import scratch, whole
 from temporal_codec.errors import InvalidNamespace, KeyringUnavailable, PayloadError, Reason
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
-from temporal_codec.storage.reference import DRIVER, Reference, Trusted
+from temporal_codec.storage.reference import DRIVER, AllowedReferences, Reference
 
 app = typer.Typer(help="Payloads that workers put into S3.", no_args_is_help=True)
 
@@ -58,7 +58,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     readable by you alone. A reference is followed only into the buckets and the namespace given.
     """
     keys = open_keys(ring, namespace)
-    trusted = Trusted(frozenset(bucket), frozenset(driver or [DRIVER]), shared=shared)
+    trusted = AllowedReferences(frozenset(bucket), frozenset(driver or [DRIVER]), shared=shared)
     name = "The input" if file == Path("-") else str(file)
     try:
         reference = find(name, read_text(file), keys, at)
@@ -73,7 +73,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
 
 
 def _fetch(
-    reference: Reference, trusted: Trusted, namespace: str, keys: Keys, output: Path
+    reference: Reference, trusted: AllowedReferences, namespace: str, keys: Keys, output: Path
 ) -> tuple[int, str]:
     try:
         from temporal_codec.cli.payload.download import check, download  # noqa: PLC0415 — botocore costs 0.2 s

@@ -11,7 +11,7 @@ from temporal_codec.cli.payload.layers import MAX_BYTES
 from temporal_codec.cli.progress import weighed
 from temporal_codec.errors import PayloadError, Reason, StorageUnavailable
 from temporal_codec.storage.fetch import pieces
-from temporal_codec.storage.reference import Reference, Trusted
+from temporal_codec.storage.reference import AllowedReferences, Reference
 from temporal_codec.storage.s3 import S3
 
 # A person waits longer than a Lambda function may.
@@ -28,7 +28,7 @@ _MEANINGS = {
 }
 
 
-def check(trusted: Trusted, reference: Reference, namespace: str) -> None:
+def check(trusted: AllowedReferences, reference: Reference, namespace: str) -> None:
     """Raise CliError unless the reference leads to where the user said that it may."""
     try:
         trusted.check(reference, namespace)

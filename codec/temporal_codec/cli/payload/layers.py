@@ -21,8 +21,9 @@ from temporal_codec.encryption import ENCRYPTED, KEY_ID, NONCE_BYTES, TAG_BYTES
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.keyring import Key
 from temporal_codec.keys.keys import Keys
-from temporal_codec.payload import ENCODING, parse
+from temporal_codec.payload import ENCODING
 from temporal_codec.pipeline import MAX_LAYERS, is_encoded
+from temporal_codec.protobuf import parse
 
 MAX_BYTES = 5 * 2**30  # what one PutObject stores
 # A snappy block can only be opened as a whole.

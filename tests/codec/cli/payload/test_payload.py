@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from temporal_codec import Keyring
 from temporal_codec.cli.app import app
-from temporal_codec.payload import serialize
+from temporal_codec.protobuf import serialize
 from tests.codec.cli.conftest import Done, holds_no_key
 from tests.codec.cli.terminal import PROGRAM
 from tests.codec.rings import JSON, Content, key, sealed

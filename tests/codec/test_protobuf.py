@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload as SdkPayload
 
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.payload import KNOWN, Known, parse, recognise, serialize
+from temporal_codec.protobuf import COMMON, CommonMetadata, parse, recognise, serialize
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 METADATA = st.dictionaries(TEXT, st.binary(max_size=200), max_size=4)
@@ -64,12 +64,12 @@ def test_takes_and_refuses_what_the_sdk_does(serialized: bytes) -> None:
         assert parse(serialized).data == expected.data
 
 
-@given(st.sampled_from(KNOWN), DATA)
-def test_recognises_common_payloads(known: Known, data: bytes) -> None:
-    serialized = serialize(known.metadata, data)
+@given(st.sampled_from(COMMON), DATA)
+def test_recognises_common_payloads(common: CommonMetadata, data: bytes) -> None:
+    serialized = serialize(common.metadata, data)
     found = recognise(serialized)
     assert found is not None
-    assert found[0] is known
+    assert found[0] is common
     assert serialized[found[1] :] == data
 
 
@@ -78,15 +78,15 @@ def test_recognises_common_payloads(known: Known, data: bytes) -> None:
 def test_recognises_common_payloads_where_their_length_grows(bits: int, more: int) -> None:
     """A length of one byte to four is read: the largest payloads take the short cut, too."""
     data = bytes((1 << bits) + more)
-    found = recognise(serialize(KNOWN[0].metadata, data))
+    found = recognise(serialize(COMMON[0].metadata, data))
     assert found is not None
-    assert found[1] == KNOWN[0].size + 1 + (bits // 7 + (more >= 0))
+    assert found[1] == COMMON[0].size + 1 + (bits // 7 + (more >= 0))
 
 
-@given(st.sampled_from(KNOWN), st.binary(max_size=40))
-def test_what_is_recognised_is_a_payload(known: Known, rest: bytes) -> None:
+@given(st.sampled_from(COMMON), st.binary(max_size=40))
+def test_what_is_recognised_is_a_payload(common: CommonMetadata, rest: bytes) -> None:
     """The short cut and the complete parser agree on everything that both take."""
-    serialized = known.prefix + rest
+    serialized = common.prefix + rest
     found = recognise(serialized)
     if found is not None:
         message = parse(serialized)
@@ -109,7 +109,7 @@ def test_what_is_recognised_is_a_payload(known: Known, rest: bytes) -> None:
     ],
 )
 def test_recognises_nothing_else(rest: bytes) -> None:
-    assert recognise(KNOWN[0].prefix + rest) is None
+    assert recognise(COMMON[0].prefix + rest) is None
 
 
 def test_is_registered_nowhere() -> None:
