@@ -7,7 +7,8 @@ BUILT := .aws-sam/build/template.yaml
 
 include tools.mk
 
-.PHONY: help run demo test check bench fuzz mutants seals screenshots build deploy local digest
+.PHONY: help run demo test check bench fuzz mutants seals screenshots build deploy local digest \
+	release-check sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,15 @@ local: $(BUILT) ## serve the built functions on http://127.0.0.1:3000, with the 
 
 digest: $(BUILT) ## print the artifacts' digests: the same sources give the same
 	@"$(PYTHON)" -m artifact digest .aws-sam/build/*Function
+
+release-check: $(SYNCED) $(RELEASE_READY) $(TEMPORAL_READY) ## build sdist and wheel, and try them as a user
+	@$(RUN) python -m tools.release_check
+
+sbom: $(BUILT) $(SYNCED) $(RELEASE_READY) ## write bills of materials (CycloneDX) to dist/
+	@$(RUN) python -m tools.sbom .aws-sam/build/*Function
+
+audit: $(SYNCED) $(RELEASE_READY) ## look for published vulnerabilities of what the lock files name
+	@$(RUN) python -m tools.audit $(AUDIT)
 
 $(BUILT): template.yaml samconfig.toml Makefile tools.mk uv.lock \
 		$(shell find codec handlers artifact -name '*.py') | $(UV_READY) $(SAM_READY)

@@ -18,6 +18,11 @@ No message holds a value that came from outside: messages reach logs and people.
 from enum import StrEnum
 
 
+def install(extras: str) -> str:
+    """What to do where the package was installed without what an extra brings."""
+    return f"run `pip install '.[{extras}]'` in a checkout, or install the wheel with [{extras}]."
+
+
 class Reason(StrEnum):
     """Why a payload could not be opened, as logs and metrics name it."""
 

@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from temporal_codec.errors import install
+
 __all__ = ["main"]
 
 
@@ -15,7 +17,7 @@ def main() -> None:
         lacking = (error.name or "").partition(".")[0]
         if lacking not in {"rich", "typer"}:
             raise
-        sys.exit(f"temporal-codec needs {lacking}: install temporal-codec-server[cli]")
+        sys.exit(f"temporal-codec needs {lacking}: {install('cli')}")
     # As Ctrl-C does, so that what is written halfway is taken away.
     for name in ("SIGHUP", "SIGTERM"):
         if hasattr(signal, name):  # Windows has no terminal that hangs up

@@ -15,6 +15,7 @@ from temporal_codec.errors import (
     KeyringError,
     KeyringNotFound,
     KeyringUnavailable,
+    install,
 )
 from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
 from temporal_codec.keys.keys import Keys, RingKeys, moment
@@ -127,9 +128,7 @@ def _secrets_manager(name: str) -> Loader:
             SecretsManagerLoader,
         )
     except ImportError:
-        raise KeyringError(
-            "secretsmanager: needs botocore: install temporal-codec-server[aws]"
-        ) from None
+        raise KeyringError(f"secretsmanager: needs botocore: {install('aws')}") from None
     return SecretsManagerLoader(name)
 
 

@@ -83,7 +83,7 @@ def test_what_is_not_installed_is_named(lacking: str, ring: str) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "install temporal-codec-server[cli]" in done.stderr
+    assert "pip install '.[cli]'" in done.stderr
     assert lacking in done.stderr
     assert "Traceback" not in done.stderr
 

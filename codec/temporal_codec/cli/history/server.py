@@ -5,9 +5,10 @@ from typing import Any
 
 from temporal_codec.cli.errors import NoHistory
 from temporal_codec.cli.history.file import HistoryFile
+from temporal_codec.errors import install
 
 _NO_SDK = (
-    "Reading from a server needs Temporal's SDK: install temporal-codec-server[cli,temporal]. "
+    f"Reading from a server needs Temporal's SDK: {install('cli,temporal')} "
     "Or give a file: `temporal workflow show --output json --workflow-id ID > history.json`."
 )
 # The SDK's bridge may crash the interpreter that ends within moments of its last call: a third of

@@ -5,7 +5,7 @@ import re
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys.file import FileStore
 from temporal_codec.cli.keys.store import RingStore, Stored
-from temporal_codec.errors import InvalidNamespace, KeyringError
+from temporal_codec.errors import InvalidNamespace, KeyringError, install
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import PLACEHOLDER, open_source
@@ -66,7 +66,5 @@ def _secret(name: str) -> RingStore:
     try:
         from temporal_codec.cli.keys.secret import SecretStore  # noqa: PLC0415 — botocore costs 0.2 s
     except ImportError:
-        raise CliError(
-            "secretsmanager: needs botocore: install temporal-codec-server[cli]."
-        ) from None
+        raise CliError(f"secretsmanager: needs botocore: {install('cli')}") from None
     return SecretStore(name)

@@ -10,7 +10,13 @@ from temporal_codec.cli.history.file import read_text
 from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.payload.find import find
 from temporal_codec.cli.scratch import scratch, whole
-from temporal_codec.errors import InvalidNamespace, KeyringUnavailable, PayloadError, Reason
+from temporal_codec.errors import (
+    InvalidNamespace,
+    KeyringUnavailable,
+    PayloadError,
+    Reason,
+    install,
+)
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
 from temporal_codec.storage.reference import DRIVER, AllowedReferences, Reference
@@ -79,7 +85,7 @@ def _fetch(
         from temporal_codec.cli.payload.download import check, download  # noqa: PLC0415 — botocore costs 0.2 s
         from temporal_codec.cli.payload.layers import opened  # noqa: PLC0415
     except ImportError:
-        raise CliError("This needs botocore: install temporal-codec-server[cli].") from None
+        raise CliError(f"This needs botocore: {install('cli')}") from None
     check(trusted, reference, namespace)
     with whole(output) as sink, scratch(output) as (stored, path):
         download(reference, stored)

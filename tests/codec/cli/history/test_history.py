@@ -458,7 +458,7 @@ def test_a_server_cannot_be_asked_without_the_sdk() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "install temporal-codec-server[cli,temporal]" in done.stderr
+    assert "pip install '.[cli,temporal]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
