@@ -14,6 +14,7 @@ from benchmarks.cases import KEY
 from handlers.server import app, operations
 from handlers.server.request import Request
 from handlers.settings.server import server_settings
+from temporal_codec import wire
 from temporal_codec.keys.sources import open_source
 
 Serve = Callable[[bytes], bytes]
@@ -31,7 +32,7 @@ def ours(operation: str) -> Serve:
     request = Request(scope, lambda: asyncio.sleep(0, {}))
 
     def serve(body: bytes) -> bytes:
-        job = operations.Job("default", operations.read_payloads(body), request)
+        job = operations.Job("default", wire.read(body, wire.MAX_PAYLOADS), request)
         try:
             next(run(job, tools).__await__())
         except StopIteration as done:  # at once: nothing has to be fetched

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from temporal_codec import encryption, pipeline
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.keyring import ROTATION_WAIT, Keyring, new_key, with_key
+from temporal_codec.keys.key import ROTATION_WAIT, new_key
+from temporal_codec.keys.keyring import Keyring, with_key
 from temporal_codec.keys.secrets_manager import (
     CURRENT,
     PENDING,

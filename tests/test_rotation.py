@@ -13,7 +13,7 @@ import pytest
 from handlers.rotation import Rotation
 from temporal_codec import Key, Keyring, PayloadError, open_source
 from temporal_codec.encryption import sealed_metadata
-from temporal_codec.keys.keyring import ROTATION_WAIT
+from temporal_codec.keys.key import ROTATION_WAIT
 from temporal_codec.keys.keys import RingKeys
 from temporal_codec.pipeline import decode, encode
 from tests.codec.clock import FakeClock
@@ -67,7 +67,7 @@ class Party:
 
     def refresh(self) -> None:
         """Wait until the ring is fresh, whoever fetches it: rule K4 gives it 24 hours from then."""
-        while self._keys._cached.is_stale:
+        while self._keys.is_stale:
             self._clock.advance(1)
             self.seal()
 

@@ -14,7 +14,8 @@ from temporal_codec.errors import (
     Reason,
     WireError,
 )
-from temporal_codec.keys.keyring import Key, Keyring
+from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource, open_source
 from temporal_codec.pipeline import decode, encode

@@ -3,28 +3,29 @@
 import zlib
 from collections.abc import Callable
 
+import msgspec
+
 from temporal_codec.errors import PayloadError, Reason
 
 MAX_INFLATED_BYTES = 4_000_000
 _MAX_RATIO = 1032  # of DEFLATE; snappy stays far below
 
 
-class Allowance:
+class Allowance(msgspec.Struct):
     """How many bytes one request may inflate to, refused payloads included.
 
     It lies far above what an answer can hold; it is there to end a list of bombs.
     """
 
-    def __init__(self, left: int = 16 * MAX_INFLATED_BYTES) -> None:
-        self._left = left
+    left: int = 16 * MAX_INFLATED_BYTES
 
     def next_cap(self) -> int:
         """The most that the next payload may inflate to; never below 0."""
-        return max(0, min(MAX_INFLATED_BYTES, self._left))
+        return max(0, min(MAX_INFLATED_BYTES, self.left))
 
     def take(self, inflated: int) -> None:
         """Note that this many bytes were inflated."""
-        self._left -= inflated
+        self.left -= inflated
 
 
 def deflate(data: bytes) -> bytes:

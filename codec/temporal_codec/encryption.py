@@ -8,12 +8,10 @@ There is no associated data: workers in every language must be able to open what
 Namespaces are kept apart by separate key rings.
 """
 
-from collections.abc import Mapping
-
 from cryptography.exceptions import InvalidTag
 
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 from temporal_codec.payload import ENCODING
 
 ENCRYPTED = b"binary/encrypted"
@@ -21,14 +19,9 @@ KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 _LEAST_BYTES = NONCE_BYTES + TAG_BYTES
-# Marks of other systems that use the same encoding name for envelopes of their own.
-_FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
+# Members of other systems that use the same encoding name for envelopes of their own.
+FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
-
-
-def is_ours(metadata: Mapping[str, bytes]) -> bool:
-    """Whether `binary/encrypted` means our format here."""
-    return _FOREIGN.isdisjoint(metadata)
 
 
 def sealed_metadata(key: Key) -> dict[str, bytes]:

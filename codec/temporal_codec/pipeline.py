@@ -11,7 +11,7 @@ import msgspec
 from temporal_codec import compression, encryption
 from temporal_codec.cached import InThread, NotHeld
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys, held
 from temporal_codec.payload import ENCODING, HasContent
 from temporal_codec.protobuf import CommonMetadata, parse, recognise, serialize
@@ -173,5 +173,5 @@ def is_encoded(metadata: Mapping[str, bytes]) -> bool:
     """Whether a payload with this metadata has an encoding that `decode` takes off."""
     encoding = metadata.get(ENCODING)
     if encoding == encryption.ENCRYPTED:
-        return encryption.is_ours(metadata)
+        return encryption.FOREIGN.isdisjoint(metadata)
     return encoding in compression.ENCODINGS

@@ -24,7 +24,7 @@ from temporalio.converter import (
 
 from temporal_codec import encryption, pipeline
 from temporal_codec.errors import NotEncrypted, PayloadError
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
 

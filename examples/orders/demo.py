@@ -21,7 +21,7 @@ from examples.orders.services import Ports, choose, codec_server, refuse, tempor
 from examples.orders.starter import collect, open_billing, order_regularly, place
 from examples.orders.worker import make_worker
 from temporal_codec import Keyring
-from temporal_codec.keys.keyring import new_key
+from temporal_codec.keys.key import new_key
 
 CUSTOMER = "Ada Lovelace"
 _PATIENCE_SECONDS = 60

@@ -16,10 +16,11 @@ from handlers.access.jws import TokenRefused
 from handlers.access.policy import Denied, PolicyUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard
-from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through, read_payloads
+from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
 from handlers.server.request import MAX_BODY_BYTES, Request
 from handlers.settings.server import ServerSettings
+from temporal_codec import wire
 from temporal_codec.errors import (
     CodecError,
     InvalidNamespace,
@@ -31,9 +32,11 @@ from temporal_codec.errors import (
     TooManyPayloads,
     WireError,
 )
-from temporal_codec.keys.sources import KeySource, check_namespace
+from temporal_codec.keys.sources import KeySource
+from temporal_codec.namespace import check_namespace
 from temporal_codec.operations import OPERATIONS
 from temporal_codec.storage.resolve import Storage
+from temporal_codec.text import shown
 
 _REASONS: dict[type[CodecError], str] = {
     TooManyPayloads: "payloads",
@@ -86,7 +89,7 @@ def build_app(
             run = pass_through
         body = await request.body()
         try:
-            return await run(Job(namespace, read_payloads(body), request), tools)
+            return await run(Job(namespace, wire.read(body, wire.MAX_PAYLOADS), request), tools)
         except CodecError as error:
             raise _problem(error) from error
 
@@ -136,14 +139,24 @@ def _is_json(content_type: bytes) -> bool:
 
 def _namespace(request: Request, default: str | None) -> str:
     written = request.headers.get(b"x-namespace")
-    name = written.decode("latin-1") if written else default
+    name = _text(written) if written else default
     if name is None:
         raise Problem("no-namespace")
+    if request.repeated and written is not None and b", " in written:
+        raise Problem("namespace")  # the header came twice, and no gateway joined it before
     try:
-        request.record.namespace = check_namespace(name)
+        request.record.namespace = shown(check_namespace(name))
     except InvalidNamespace as error:
         raise Problem("namespace") from error
     return name
+
+
+def _text(value: bytes) -> str:
+    # The CLI sends a name in UTF-8, a browser in Latin-1.
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _problem(error: CodecError) -> Problem:

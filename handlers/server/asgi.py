@@ -49,7 +49,6 @@ def asgi_app(answer: Answer, cors: Cors, write: Write) -> App:
 
 async def _answered(request: Request, answer: Answer) -> Response:
     try:
-        request.seconds_left()
         return await answer(request)
     except Problem as problem:
         return _refused(request, problem, str(problem.__cause__ or ""))

@@ -15,7 +15,7 @@ from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome
 from temporal_codec.protobuf import serialize_all
 from temporal_codec.storage.resolve import Resolved, Storage
-from temporal_codec.wire import Pieces, render_opened, render_received
+from temporal_codec.wire import assemble, render_opened, render_received
 
 MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
@@ -39,11 +39,6 @@ class Tools(msgspec.Struct, frozen=True):
     storage: Storage | None
 
 
-def read_payloads(body: bytes) -> Sequence[Received]:
-    """The payloads of a request; raises WireError."""
-    return wire.read(body, wire.MAX_PAYLOADS)
-
-
 async def _decode(job: Job, tools: Tools) -> Response:
     keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
     outcomes = await pipeline.decode_held(job.payloads, keys, in_thread)
@@ -52,12 +47,14 @@ async def _decode(job: Job, tools: Tools) -> Response:
     failed = _note_outcomes(job, keys, outcomes)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
-    rendered = [
-        render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
-        for payload, outcome in zip(job.payloads, outcomes, strict=True)
-    ]
-    del outcomes  # of a large request, what is done with must go before the answer is made
-    return _response(job, rendered, {"x-codec-undecoded": str(len(failed))})
+    pieces = assemble(
+        [
+            render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
+            for payload, outcome in zip(job.payloads, outcomes, strict=True)
+        ]
+    )
+    del outcomes  # of a large request, what is done with must go before the response is made
+    return _response(job, pieces, {"x-codec-undecoded": str(len(failed))})
 
 
 async def _download(job: Job, tools: Tools) -> Response:
@@ -73,7 +70,7 @@ async def _download(job: Job, tools: Tools) -> Response:
     if len(resolved.references) < len(job.payloads):
         raise Problem("not-a-reference")
     opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
-    return _response(job, [render_opened(each) for each in opened], {})
+    return _response(job, assemble([render_opened(each) for each in opened]), {})
 
 
 async def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
@@ -86,16 +83,16 @@ async def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys
 
 async def _encode(job: Job, tools: Tools) -> Response:
     if not job.payloads:
-        return _response(job, [], {})
+        return _response(job, assemble([]), {})
     keys = tools.source.keys(job.namespace)
     key = await pipeline.sealing_key(keys, job.request.in_thread)
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
     compress = tools.settings.compress
     sealed = pipeline.encode(serialize_all(job.payloads), key, compress=compress)
-    rendered = [render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)]
+    pieces = assemble([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)])
     del sealed  # as above
-    return _response(job, rendered, {})
+    return _response(job, pieces, {})
 
 
 async def pass_through(job: Job, _tools: Tools) -> Response:
@@ -103,7 +100,7 @@ async def pass_through(job: Job, _tools: Tools) -> Response:
     record = job.request.record
     record.payloads = len(job.payloads)
     record.outcome, record.reason = "passed-through", "denied"
-    return _response(job, [render_received(payload) for payload in job.payloads], {})
+    return _response(job, assemble([render_received(payload) for payload in job.payloads]), {})
 
 
 def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
@@ -142,8 +139,7 @@ RUNS: dict[str, Callable[[Job, Tools], Awaitable[Response]]] = {
 """What runs for each of `temporal_codec.operations.OPERATIONS`."""
 
 
-def _response(job: Job, rendered: Iterable[Pieces], headers: dict[str, str]) -> Response:
-    pieces = wire.assemble(rendered)
+def _response(job: Job, pieces: Sequence[bytes], headers: dict[str, str]) -> Response:
     size = sum(map(len, pieces))
     if size > MAX_ANSWER_BYTES or _escaped(size, pieces) > MAX_ESCAPED_BYTES:
         references = job.request.record.references

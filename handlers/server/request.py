@@ -32,6 +32,8 @@ class Request:
         self.path: str = scope["path"]
         self.headers = _by_name(scope["headers"])
         """Values by lower-case name; several of one name are joined."""
+        self.repeated = len(self.headers) < len(scope["headers"])
+        """Whether a header came more than once."""
         self._query: bytes = scope["query_string"]
         self._receive = receive
         self._started = time.perf_counter()
@@ -54,6 +56,7 @@ class Request:
 
     async def body(self) -> bytes:
         """The whole body; raises Problem where it is too large or too slow, or Disconnected."""
+        self.seconds_left()
         try:
             async with asyncio.timeout(BODY_SECONDS) as limit:
                 return await self._read()

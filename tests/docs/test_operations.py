@@ -18,7 +18,7 @@ from botocore import xform_name
 
 from handlers.server.problem import REASONS, TITLES
 from temporal_codec import Reason
-from temporal_codec.keys.keyring import ROTATION_WAIT
+from temporal_codec.keys.key import ROTATION_WAIT
 from temporal_codec.keys.sources import RING_LIFE
 from tests.codec.cli.terminal import PROGRAM, temporal_codec
 from tests.rigs.processes import ROOT, clean_environment

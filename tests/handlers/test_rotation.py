@@ -13,7 +13,7 @@ import pytest
 from handlers import rotation
 from handlers.rotation import RotationError
 from temporal_codec import Keyring
-from temporal_codec.keys.keyring import ROTATION_WAIT
+from temporal_codec.keys.key import ROTATION_WAIT
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation
 

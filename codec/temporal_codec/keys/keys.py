@@ -1,6 +1,7 @@
 """One namespace's keys, from a ring that is held or fetched when a key is needed."""
 
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -8,7 +9,8 @@ from typing import Protocol
 from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.errors import KeyringNotFound, KeyringUnavailable, PayloadError, Reason
-from temporal_codec.keys.keyring import Key, Keyring
+from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import Keyring
 
 
 class Keys(Protocol):
@@ -60,45 +62,69 @@ Ring = Callable[[], Keyring | None]
 
 
 class RingKeys:
-    """The keys of a ring (a `Keys`)."""
+    """A namespace's keys in a ring (a `Keys`)."""
 
-    def __init__(self, ring: Keyring | Cached[Keyring | None], clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        ring: Keyring | Cached[Keyring | None],
+        namespace: str = "default",
+        clock: Clock = system_clock,
+    ) -> None:
         """Take a ring, or the cache that fetches it; None stands for a ring that does not exist."""
-        self._cached = Cached[Keyring | None].of(ring) if isinstance(ring, Keyring) else ring
+        self._cached = None if isinstance(ring, Keyring) else ring
+        self._get: Ring = (lambda: ring) if isinstance(ring, Keyring) else ring.get
+        self._get_newer: Ring = self._get if isinstance(ring, Keyring) else ring.get_newer
+        self._namespace = namespace
         self._clock = clock
-        self._get: Ring = self._cached.get
-        self._get_newer: Ring = self._cached.get_newer
+        self._derived: dict[str, tuple[Key, Key]] = {}
+        self._views: dict[bool, RingKeys] = {}
 
     def opening(self, key_id: bytes) -> Key:
         """See `Keys`."""
         ring = _ask(self._get)
-        key = ring.get(key_id) if ring else None
-        if key is not None:
-            return key
-        ring = _ask(self._get_newer)
-        key = ring.get(key_id) if ring else None
+        key = ring.get(key_id) if ring is not None else None
         if key is None:
-            raise PayloadError(Reason.UNKNOWN_KEY if ring else Reason.NO_KEYRING)
-        return key
+            ring = _ask(self._get_newer)
+            key = ring.get(key_id) if ring is not None else None
+        if key is None:
+            raise PayloadError(Reason.UNKNOWN_KEY if ring is not None else Reason.NO_KEYRING)
+        return self._own(key) if key.derives else key
 
     def sealing(self) -> Key:
         """See `Keys`."""
         ring = _ask(self._get)
         if ring is None:
             raise KeyringNotFound("there is no key ring for this namespace")
-        return ring.sealing(moment(self._clock))
+        key = ring.sealing(moment(self._clock))
+        return self._own(key) if key.derives else key
 
     @property
     def is_stale(self) -> bool:
         """See `Keys`."""
-        return self._cached.is_stale
+        return self._cached is not None and self._cached.is_stale
 
     def held(self, *, in_background: bool = False) -> "RingKeys":
         """See `Keys`; `in_background` is that of `Cached.held`."""
-        held = RingKeys(self._cached, self._clock)
-        held._get = partial(self._cached.held, in_background=in_background)
-        held._get_newer = self._cached.held_newer
-        return held
+        if self._cached is None:
+            return self
+        view = self._views.get(in_background)
+        if view is None:
+            view = self._views[in_background] = copy(self)
+            view.ask(
+                partial(self._cached.held, in_background=in_background), self._cached.held_newer
+            )
+        return view
+
+    def ask(self, get: Ring, get_newer: Ring) -> None:
+        """Take the ring from these from now on."""
+        self._get, self._get_newer = get, get_newer
+
+    def _own(self, key: Key) -> Key:
+        # The namespace's own key, derived once; a newer ring may have another key of the same id.
+        known = self._derived.get(key.id)
+        if known is None or known[0] is not key:
+            known = self._derived[key.id] = key, key.derived(self._namespace)
+        return known[1]
 
 
 def _ask(get: Ring) -> Keyring | None:

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.keyring import Keyring
+from temporal_codec.namespace import place_name
 
 CURRENT = "AWSCURRENT"
 PENDING = "AWSPENDING"
@@ -71,7 +72,7 @@ class SecretsManagerLoader:
 
         The faults do not name the secret: the source does, which knows it.
         """
-        name = self._name.replace("{namespace}", namespace)
+        name = self._name.replace("{namespace}", place_name(namespace))
         return Keyring.from_json(secret_text(self._get(name)))
 
     def _get(self, name: str) -> dict[str, Any]:

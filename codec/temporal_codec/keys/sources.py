@@ -1,6 +1,5 @@
 """Where key rings come from: a URI names the source, a namespace picks the ring."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -10,21 +9,13 @@ from typing import Protocol
 from temporal_codec.cached import Cached, Life
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, system_clock
-from temporal_codec.errors import (
-    InvalidNamespace,
-    KeyringError,
-    KeyringNotFound,
-    KeyringUnavailable,
-    install,
-)
-from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
+from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavailable, install
+from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
 from temporal_codec.keys.keys import Keys, RingKeys, moment
+from temporal_codec.namespace import check_namespace, place_name
 
 PLACEHOLDER = "{namespace}"
-# What Temporal Cloud gives out, and what is safe in a file's or a secret's name: no slash, and
-# no leading dot.
-_NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
-
 RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
 
@@ -39,15 +30,7 @@ class KeySource(Protocol):
         """The keys of a namespace; nothing is fetched until one is needed."""
 
 
-@lru_cache(maxsize=64)
-def check_namespace(name: str) -> str:
-    """The name itself; raises InvalidNamespace where none can look like this."""
-    if not _NAMESPACE.fullmatch(name):
-        raise InvalidNamespace("not a namespace's name")
-    return name
-
-
-def open_source(uri: str, clock: Clock = system_clock) -> "RingSource":
+def open_source(uri: str, clock: Clock = system_clock) -> "RingSource | FixedSource":
     """The source that a URI names.
 
     Args:
@@ -60,9 +43,23 @@ def open_source(uri: str, clock: Clock = system_clock) -> "RingSource":
     """
     scheme, _, name = uri.partition(":")
     make_loader = _LOADERS.get(scheme)
-    if make_loader is None or (scheme == "development") == bool(name):
+    if uri == "development":
+        return FixedSource(development_ring(), clock)
+    if make_loader is None or not name:
         raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
     return RingSource(uri, make_loader(name), clock)
+
+
+class FixedSource:
+    """One ring that is never fetched (a `KeySource`)."""
+
+    def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
+        self.keys = lru_cache(256)(lambda name: RingKeys(ring, check_namespace(name), clock))
+        """See `KeySource`."""
+
+    def caches(self) -> list[Cached[Keyring | None]]:
+        """See `RingSource.caches`: nothing is fetched."""
+        return []
 
 
 class RingSource:
@@ -76,20 +73,24 @@ class RingSource:
         self._clock = clock
 
         def make(namespace: str) -> Cached[Keyring | None]:
-            place = uri.replace(PLACEHOLDER, namespace)
+            place = uri.replace(PLACEHOLDER, place_name(namespace))
             fetch = partial(_present, load, namespace, place, clock)
             return Cached(fetch, RING_LIFE, clock, _fresh_for)
 
         self._rings = CachedByName(make, at_most)
+        self._keys = lru_cache(at_most)(self._made)
 
     def keys(self, namespace: str) -> RingKeys:
         """See `KeySource`."""
-        check_namespace(namespace)
-        return RingKeys(self._rings["" if self._one_for_all else namespace], self._clock)
+        return self._keys(check_namespace(namespace))
 
     def caches(self) -> list[Cached[Keyring | None]]:
         """What every namespace needs: one ring for all, or nothing where each has its own."""
         return [self._rings[""]] if self._one_for_all else []
+
+    def _made(self, namespace: str) -> RingKeys:
+        ring = self._rings["" if self._one_for_all else namespace]
+        return RingKeys(ring, namespace, self._clock)
 
 
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
@@ -112,7 +113,7 @@ def _fresh_for(ring: Keyring | None) -> float:
 
 def _file(path: str) -> Loader:
     def load(namespace: str) -> Keyring:
-        ring = Path(path.replace(PLACEHOLDER, namespace))
+        ring = Path(path.replace(PLACEHOLDER, place_name(namespace)))
         try:
             with ring.open("rb") as file:
                 return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
@@ -132,12 +133,7 @@ def _secrets_manager(name: str) -> Loader:
     return SecretsManagerLoader(name)
 
 
-def _development(_name: str) -> Loader:
-    return lambda _namespace: development_ring()
-
-
 _LOADERS: dict[str, Callable[[str], Loader]] = {
-    "development": _development,
     "file": _file,
     "secretsmanager": _secrets_manager,
 }

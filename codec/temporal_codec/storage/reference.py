@@ -15,11 +15,12 @@ The payload's size in S3 stands beside it, as the size of its external payload.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import msgspec
 
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.sources import check_namespace
+from temporal_codec.namespace import check_namespace
 from temporal_codec.payload import ENCODING
 
 REFERENCE_TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
@@ -116,10 +117,9 @@ class AllowedReferences:
     def check(self, reference: Reference, namespace: str) -> None:
         """Raise PayloadError unless it leads into this namespace's part of a bucket of ours.
 
-        A namespace's name has no character that the SDKs write percent-encoded, so that its
-        prefix is the name itself, and no other spelling of it is taken.
+        The prefix holds the name as the SDKs write it, and no other spelling of it is taken.
         """
-        prefixes = [f"v0/ns/{check_namespace(namespace)}/"] + ["v0/d/"] * self.shared
+        prefixes = [f"v0/ns/{_in_a_key(check_namespace(namespace))}/"] + ["v0/d/"] * self.shared
         # S3 knows no folders and takes dots as they are; what stands between need not.
         walks = {"", ".", ".."} & set(reference.key.split("/"))
         inside = reference.key.startswith(tuple(prefixes)) and not walks
@@ -127,3 +127,9 @@ class AllowedReferences:
             raise PayloadError(Reason.REFERENCE_REFUSED)
         if reference.driver not in self.drivers:
             raise PayloadError(Reason.REFERENCE_REFUSED)
+
+
+def _in_a_key(namespace: str) -> str:
+    # Bytes outside S3's list of safe characters are percent-encoded. A tilde, which is outside,
+    # is always safe for `quote`.
+    return quote(namespace, safe="!*'()").replace("~", "%7E")

@@ -7,7 +7,7 @@ import msgspec
 from pybase64 import b64encode
 
 from temporal_codec import encryption
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 from temporal_codec.payload import HasContent, Received
 from temporal_codec.pipeline import Opened
 from temporal_codec.protobuf import COMMON, PayloadMessage, parse

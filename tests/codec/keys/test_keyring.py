@@ -9,7 +9,8 @@ import pytest
 
 from temporal_codec import Key, Keyring, KeyringError, KeyringUnavailable
 from temporal_codec.encryption import open_sealed, seal
-from temporal_codec.keys.keyring import MAX_RING_BYTES, new_key, with_key, without_key
+from temporal_codec.keys.key import new_key
+from temporal_codec.keys.keyring import MAX_RING_BYTES, with_key, without_key
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SECRET = bytes(range(32))
@@ -89,9 +90,9 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "keys as an object": (b'{"keys":{}}', "keys"),
     "no id": (ring_text({"key": "", "activation_date": ""}), "`id`"),
     "id as a number": (ring_text(entry(id=1)), r"\$.keys\[0\].id"),
-    "empty id": (ring_text(entry(id="")), r"keys\[0\]: an id must"),
+    "id of half a surrogate": (ring_text(entry(id="a\ud83d")), "not a key ring"),
     "id with a line break": (ring_text(entry(id="a\nb")), r"keys\[0\]: an id must"),
-    "id with a blank": (ring_text(entry(id="a b")), r"keys\[0\]: an id must"),
+    "id with a control character": (ring_text(entry(id="a\x85")), r"keys\[0\]: an id must"),
     "id too long": (ring_text(entry(id="x" * 256)), r"keys\[0\]: an id must"),
     "key not base64": (ring_text(entry(key="!" * 44)), r"keys\[0\]: a key must be standard base64"),
     "key of base64url": (ring_text(entry(key="-" * 43 + "=")), "standard base64"),
@@ -209,3 +210,35 @@ def test_a_key_is_taken_out_and_all_else_stays() -> None:
     assert shorter == {"note": "ours", "keys": [entry(id="b", comment="x")]}
     with pytest.raises(KeyringError, match="no key of this id"):
         without_key(text, "c")
+
+
+@pytest.mark.parametrize(
+    "key_id",
+    ["prod key 3", "ключ-2 №7", "", "arn:aws:kms:eu-west-1:111122223333:key/pay", "k" * 255],
+    ids=ascii,
+)
+def test_an_id_is_any_text(key_id: str) -> None:
+    """The official samples write the id that they are configured with; Go's default is empty."""
+    ring = Keyring.from_json(ring_text(entry(id=key_id)))
+    found = ring.get(key_id.encode())
+    assert found is not None
+    assert found.id == key_id
+    assert found.label.isascii()
+    assert found.label.isprintable()
+    assert found.label
+
+
+def test_a_disabled_key_neither_opens_nor_seals() -> None:
+    """It stays in the ring, so that it can be enabled again."""
+    ring = Keyring.from_json(ring_text(entry(id="on"), entry(id="off", disabled=True)))
+    assert ring.get(b"off") is None
+    assert ring.sealing(NOW).id == "on"
+    assert len(ring) == 2
+    assert b'"disabled": true' in ring.to_json()
+
+
+@pytest.mark.parametrize("mode", ["workflow", True, 1])
+def test_a_derivation_that_is_unknown_refuses_the_ring(mode: object) -> None:
+    """Read as an ordinary key, it would encrypt what no other reader can open."""
+    with pytest.raises(KeyringError, match="not a key ring"):
+        Keyring.from_json(ring_text(entry(derive=mode)))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from temporal_codec import (
-    InvalidNamespace,
     Key,
     Keyring,
     KeyringError,
@@ -16,7 +15,7 @@ from temporal_codec import (
     Reason,
     open_source,
 )
-from temporal_codec.keys.sources import RingSource, check_namespace
+from temporal_codec.keys.sources import RingSource
 from tests.codec.clock import FakeClock
 from tests.codec.rings import SINCE, key
 
@@ -154,37 +153,3 @@ def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
     for each in keys:
         each.sealing()
     assert loaded == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "name", ["default", "a", "0", "_x", "orders-prod.a1b2c", "A.b_c-d", "x" * 255]
-)
-def test_takes_names_of_namespaces(name: str) -> None:
-    assert check_namespace(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        ".",
-        "..",
-        ".a",
-        "-a",
-        "a/b",
-        "../a",
-        "a\\b",
-        "a b",
-        "a\n",
-        "a\0",
-        "a{b}",
-        "a,b",
-        "ä",
-        "x" * 256,
-    ],
-)
-def test_refuses_what_no_namespace_is_named(name: str, tmp_path: Path) -> None:
-    """It becomes part of a file's or a secret's name."""
-    for uri in ("development", f"file:{tmp_path}/{{namespace}}.json"):
-        with pytest.raises(InvalidNamespace):
-            open_source(uri).keys(name)

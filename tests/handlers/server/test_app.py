@@ -13,7 +13,7 @@ import pytest
 from handlers.server.audit import Record, lines_to
 from handlers.server.request import Message
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
-from temporal_codec.keys.keyring import fingerprint
+from temporal_codec.keys.key import fingerprint
 from temporal_codec.keys.keys import Keys
 from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
@@ -120,7 +120,20 @@ def test_without_a_type_it_is_415() -> None:
     check_problem(call(app(), headers={}), 415)
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "a b", "a, b", "{namespace}", "ä", "x" * 256])
+@pytest.mark.parametrize("name", ["a/b", "..", "a b", "v1:a-0", "{namespace}", "ä", "x" * 1000])
+def test_any_name_that_a_service_registers_is_served(name: str) -> None:
+    assert call(app(), headers={**JSON_HEADERS, "x-namespace": name}).status == 200
+
+
+@pytest.mark.parametrize("value", ["naïve", "naïve".encode().decode("latin-1")])
+def test_a_name_comes_in_latin_1_from_a_browser_and_in_utf_8_from_the_cli(value: str) -> None:
+    """Both mean the same namespace."""
+    lines = io.StringIO()
+    call(app(write=lines_to(lines)), headers={**JSON_HEADERS, "x-namespace": value})
+    assert json.loads(lines.getvalue())["namespace"] == "na\\xefve"
+
+
+@pytest.mark.parametrize("name", ["a\x00", "a\x1b[2J", "\x85", "x" * 1001], ids=ascii)
 def test_a_name_that_is_no_namespace_is_400(name: str) -> None:
     reply = call(app(), headers={**JSON_HEADERS, "x-namespace": name})
     check_problem(reply, 400, "The header X-Namespace does not name a namespace.")

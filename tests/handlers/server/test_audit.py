@@ -26,9 +26,10 @@ from handlers.server.metrics import with_metrics
 from handlers.server.problem import REASONS
 from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
-from temporal_codec.keys.keyring import fingerprint
+from temporal_codec.keys.key import fingerprint
 from temporal_codec.keys.keys import Keys, RingKeys
-from temporal_codec.keys.sources import KeySource, RingSource, check_namespace
+from temporal_codec.keys.sources import KeySource, RingSource
+from temporal_codec.namespace import check_namespace
 from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, Reply, call
@@ -252,7 +253,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "body-too-large": (Server(), {"body": b" " * 4_500_001}),
     "content-type": (Server(), {"headers": {}}),
     "no-namespace": (Server(), {"headers": {"content-type": "application/json"}}),
-    "namespace": (Server(), {"headers": {**JSON_HEADERS, "x-namespace": ".."}}),
+    "namespace": (Server(), {"headers": {**JSON_HEADERS, "x-namespace": "a\x07"}}),
     "token": (Server(Gatekeeper(TokenRefused("expired"))), {}),
     "jwks-unavailable": (Server(Gatekeeper(JwksUnavailable("status 500"))), {}),
     "policy-unavailable": (Server(Gatekeeper(PolicyUnavailable("AccessDenied"))), {}),

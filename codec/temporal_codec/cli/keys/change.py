@@ -9,7 +9,8 @@ from temporal_codec.cli.keys.rings import load, parse
 from temporal_codec.cli.keys.store import RingStore
 from temporal_codec.cli.keys.view import date, may_still_seal, sealing, waiting
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.keyring import ROTATION_WAIT, Key, Keyring, new_key, with_key, without_key
+from temporal_codec.keys.key import ROTATION_WAIT, Key, new_key
+from temporal_codec.keys.keyring import Keyring, with_key, without_key
 
 AT_ONCE = timedelta(0)
 

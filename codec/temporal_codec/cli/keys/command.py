@@ -12,7 +12,7 @@ from temporal_codec.cli.keys import change as ring_change
 from temporal_codec.cli.keys import view as ring_view
 from temporal_codec.cli.keys.rings import load, open_store
 from temporal_codec.cli.keys.text import imported_key
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 
 app = typer.Typer(help="Key rings: make them, look at them, rotate them.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from pybase64 import b64decode
 
 from temporal_codec.cli.errors import CliError
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.keyring import KEY_BYTES, Key
+from temporal_codec.keys.key import KEY_BYTES, Key
 
 # Older than any key of ours: an imported key opens, and seals only where no newer one does.
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

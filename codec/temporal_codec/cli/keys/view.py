@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from temporal_codec.errors import KeyringUnavailable
-from temporal_codec.keys.keyring import MAX_RING_BYTES, Key, Keyring
+from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
 from temporal_codec.keys.sources import RING_LIFE, development_ring
 
 MAX_KEY_AGE = timedelta(days=90)

@@ -19,7 +19,7 @@ from temporal_codec.cli.scratch import scratch
 from temporal_codec.compression import ENCODINGS
 from temporal_codec.encryption import ENCRYPTED, KEY_ID, NONCE_BYTES, TAG_BYTES
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.keyring import Key
+from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
 from temporal_codec.pipeline import MAX_LAYERS, is_encoded

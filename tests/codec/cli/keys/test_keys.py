@@ -13,7 +13,8 @@ from temporal_codec import Key, Keyring, KeyringError
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys import file as ring_file
 from temporal_codec.cli.keys.file import FileStore
-from temporal_codec.keys.keyring import ROTATION_WAIT, without_key
+from temporal_codec.keys.key import ROTATION_WAIT
+from temporal_codec.keys.keyring import without_key
 from temporal_codec.keys.sources import development_ring
 from tests.codec.cli.conftest import NOW, Operator, aged, put
 from tests.codec.rings import key

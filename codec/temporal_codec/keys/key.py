@@ -1,0 +1,92 @@
+"""One AES-256 key, and the keys that are derived from it for single namespaces."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_bytes, token_hex
+from typing import NoReturn
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from temporal_codec.errors import KeyringError
+from temporal_codec.text import shown
+
+KEY_BYTES = 32
+MAX_ID_CHARACTERS = 255
+# Above the 24 hours for which a reader may live on its last good ring: a worker that encrypts
+# with a key can be sure that every reader has it.
+ROTATION_WAIT = timedelta(hours=25)
+# What a derived key is for: docs/format.md. No NUL can stand in an id or a namespace.
+_DERIVATION = b"temporal-codec/derive/v1\0%b\0%b"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One AES-256 key; it opens always, and seals from its activation date on."""
+
+    id: str
+    secret: bytes
+    activation_date: datetime
+    derives: bool = False
+    """Whether each namespace has a key of its own, derived from this one."""
+    disabled: bool = False
+    """Whether it neither opens nor seals, until it is enabled again."""
+    cipher: AESGCM = field(init=False, compare=False)
+    label: str = field(init=False, compare=False)
+    """The id as logs may show it, in ASCII: the Java sample's ids are the keys themselves."""
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        if len(self.secret) != KEY_BYTES:
+            raise KeyringError(f"a key must have {KEY_BYTES} bytes, not {len(self.secret)}")
+        if self.activation_date.tzinfo is None:
+            raise KeyringError("an activation_date must name its time zone, for example Z")
+        object.__setattr__(self, "cipher", AESGCM(self.secret))
+        shows_key = self.id.encode() == self.secret
+        label = fingerprint(self.secret) if shows_key else shown(self.id) or "(empty)"
+        object.__setattr__(self, "label", label)
+
+    def __repr__(self) -> str:  # the default would show the key
+        return f"Key({self.label}, activation_date={self.activation_date.isoformat()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Key cannot be pickled: its bytes would leave this process")
+
+    def derived(self, namespace: str) -> "Key":
+        """The key of one namespace: HKDF-SHA-256 of this one, with id and namespace as its info."""
+        # Loaded with the first key that derives; most of a cold start has none.
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
+        info = _DERIVATION % (self.id.encode(), namespace.encode())
+        secret = HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(self.secret)
+        key = Key(self.id, secret, self.activation_date, disabled=self.disabled)
+        object.__setattr__(key, "label", self.label)
+        return key
+
+
+def check_id(key_id: str) -> None:
+    """Raise KeyringError unless a key may have this id: any text without control characters."""
+    if len(key_id) > MAX_ID_CHARACTERS or not is_text(key_id):
+        raise KeyringError(
+            f"an id must have at most {MAX_ID_CHARACTERS} characters, and no control characters"
+        )
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be written as UTF-8 and has no control characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
+
+
+def fingerprint(text: bytes) -> str:
+    """A name for bytes that must not be shown: ``sha256:`` and 8 hexadecimal digits."""
+    return f"sha256:{sha256(text).hexdigest()[:8]}"
+
+
+def new_key(now: datetime, *, wait: timedelta = ROTATION_WAIT, derives: bool = False) -> Key:
+    """A new random key, which seals after the wait; its id tells its month."""
+    return Key(f"{now:%Y-%m}-{token_hex(3)}", token_bytes(KEY_BYTES), now + wait, derives)

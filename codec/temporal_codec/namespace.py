@@ -1,0 +1,47 @@
+"""Names of namespaces: what a Temporal Service registers, and the form that names a place.
+
+A Service takes any text. A file, a secret or an object in S3 does not, so a name that is part of
+theirs has a form of its own there: plain where that is safe, and escaped where it is not.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+
+from temporal_codec.errors import InvalidNamespace
+
+MAX_NAMESPACE_BYTES = 1000
+# Safe in the name of a file and of a secret: no slash, and no leading dot or hyphen.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+_UNSAFE = re.compile(rb"^[.-]|[^A-Za-z0-9._-]")
+_LONGEST = 200  # so that a file's name, of 255 bytes, has room for more than this
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@lru_cache(maxsize=64)
+def check_namespace(name: str) -> str:
+    """The name itself; raises InvalidNamespace where no namespace has it."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidNamespace("a namespace's name must be valid UTF-8") from None
+    if not 0 < size <= MAX_NAMESPACE_BYTES or _CONTROL.search(name):
+        raise InvalidNamespace(
+            f"a namespace's name has 1 to {MAX_NAMESPACE_BYTES} bytes and no control characters"
+        )
+    return name
+
+
+@lru_cache(maxsize=1024)
+def place_name(namespace: str) -> str:
+    """What stands for a namespace in the name of a file or a secret; two never share one.
+
+    Each byte that is not a letter, a digit or one of ``._-``, and a leading ``.`` or ``-``, is
+    written as ``=`` and two hexadecimal digits. Where that is too long for a file's name, it is
+    ``=sha256=`` and the name's hash.
+    """
+    if _PLAIN.fullmatch(namespace):
+        return namespace
+    name = namespace.encode()
+    escaped = _UNSAFE.sub(lambda found: b"=%02X" % ord(found[0]), name).decode()
+    return escaped if len(escaped) <= _LONGEST else f"=sha256={sha256(name).hexdigest()}"
