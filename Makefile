@@ -8,7 +8,7 @@ BUILT := .aws-sam/build/template.yaml
 include tools.mk
 
 .PHONY: help run demo test check bench fuzz mutants seals screenshots build deploy local digest \
-	release-check sbom audit
+	image release-check sbom audit
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ local: $(BUILT) ## serve the built functions on http://127.0.0.1:3000, with the 
 
 digest: $(BUILT) ## print the artifacts' digests: the same sources give the same
 	@"$(PYTHON)" -m artifact digest .aws-sam/build/*Function
+
+IMAGE ?= temporal-codec-server
+image: $(SYNCED) $(RELEASE_READY) ## build the container image with Docker, and its bill of materials
+	docker build --tag $(IMAGE) $(IMAGE_ARGS) .
+	@$(RUN) python -m tools.sbom_image $(IMAGE)
 
 release-check: $(SYNCED) $(RELEASE_READY) $(TEMPORAL_READY) ## build sdist and wheel, and try them as a user
 	@$(RUN) python -m tools.release_check

@@ -51,13 +51,16 @@ TEMPORAL_READY := $(call go-stamp,temporal,bin)
 UI_SERVER := $(TOOLS)/ui-server
 UI_SERVER_MODULE := github.com/temporalio/ui-server/v2
 UI_SERVER_READY := $(call go-stamp,ui-server,ui-server)
+# A small Debian with Lambda's Python, and beside it in python.tar the same without a shell.
+DEBIAN := $(TOOLS)/debian.tar
+COMPOSE_READY := $(call go-stamp,compose,compose)
 LAMBDA_IMAGE := $(TOOLS)/lambda-image.tar
 INTEROP := $(TOOLS)/interop
 GO_READY := $(INTEROP)/go/.ready
 TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
 JAVA_READY := $(INTEROP)/java/.ready
 
-.PHONY: sam template-lint lambda-runtime lambda-image temporal ui-server pin \
+.PHONY: sam template-lint release-tools compose lambda-runtime lambda-image temporal ui-server pin \
 	interop-go interop-typescript interop-java
 
 $(UV_READY):
@@ -103,23 +106,35 @@ $(RUNTIME_READY): | $(UV_READY)
 
 lambda-image: $(LAMBDA_IMAGE) ## make an image for `sam local`, as root, with debootstrap
 
-# A small Debian whose Python is Lambda's, with Lambda's runtime for it: it stands in for AWS's own
-# image, which not every network can reach.
-$(LAMBDA_IMAGE): $(RUNTIME_READY)
+$(DEBIAN):
+	@mkdir -p $(TOOLS)
+	tools/debian-images $(TOOLS) $(SYSTEM_CA)
+
+# The Debian, with Lambda's runtime for its Python: it stands in for AWS's own image, which not
+# every network can reach.
+$(LAMBDA_IMAGE): $(RUNTIME_READY) | $(DEBIAN)
 	rm -rf $(TOOLS)/lambda-image
-	debootstrap --variant=minbase --include=python3 trixie $(TOOLS)/lambda-image >/dev/null
 	mkdir -p $(TOOLS)/lambda-image/var/runtime $(TOOLS)/lambda-image/var/task
 	cp -r $(TOOLS)/lambda-runtime/. $(TOOLS)/lambda-image/var/runtime
 	printf '#!/bin/sh\nexport PYTHONPATH=/var/runtime\nexec %s -m awslambdaric "$$_HANDLER"\n' \
 		/usr/bin/python3.13 > $(TOOLS)/lambda-image/var/runtime/bootstrap
 	chmod +x $(TOOLS)/lambda-image/var/runtime/bootstrap
-	tar -C $(TOOLS)/lambda-image -cf $@.part .
+	cp $(DEBIAN) $@.part
+	tar --append -C $(TOOLS)/lambda-image -f $@.part ./var
 	rm -rf $(TOOLS)/lambda-image
 	mv $@.part $@
 
 temporal: $(TEMPORAL_READY) ## install Temporal's development server and CLI, with Go
 	@test ! -x $(TEMPORAL) || printf 'Temporal is here: %s\nTo call it `temporal`: %s\n' \
 		"$(CURDIR)/$(TEMPORAL)" 'export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"'
+
+compose: $(COMPOSE_READY) ## install what checks Compose files, with Go
+
+$(COMPOSE_READY):
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@if tools/build-with-go compose "$(CURDIR)/$(@D)/compose"; then touch $@; fi
+
+release-tools: $(RELEASE_READY) ## install what checks a release
 
 ui-server: $(UI_SERVER_READY) ## install a newer Web UI, with Go
 

@@ -1,10 +1,13 @@
 """`python -m artifact finish FOLDER TEMPLATE`, which the build calls.
 
 `… summary FOLDER ...` says what is inside, and `… digest FOLDER ...` gives a number for it.
+`… image FOLDER` does to a container image's folder what `finish` does to a function's.
 """
 
+import compileall
 import sys
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 from artifact import bytecode, models, processor, trim
 from artifact.digest import digest
@@ -25,6 +28,17 @@ def finish(folder: Path, template: Path) -> None:
         bytecode.compile_all(folder)
     else:
         print(LOUD, file=sys.stderr)
+
+
+def finish_image(folder: Path) -> None:
+    """Drop what a server off Lambda does not need, and compile the rest where it lies."""
+    trim.trim(folder)
+    models.cut(folder)
+    for part in ("temporal_codec/cli", "temporal_codec/plugin.py", "temporal_codec/temporal.py"):
+        trim.remove(folder / part)
+    mode = PycInvalidationMode.UNCHECKED_HASH
+    if not compileall.compile_dir(folder, quiet=1, invalidation_mode=mode):
+        sys.exit("A module of the image does not compile.")
 
 
 def summary(folder: Path) -> str:
@@ -50,6 +64,8 @@ def main(arguments: list[str]) -> None:
                 finish(Path(folder), Path(template))
             except processor.WrongProcessor as error:
                 sys.exit(f"The artifact is not fit for Lambda: {error}")
+        case ["image", folder]:
+            finish_image(Path(folder))
         case ["summary", *folders] if folders:
             close([Path(folder) for folder in folders])
         case ["digest", *folders] if folders:

@@ -38,11 +38,12 @@ def trim(folder: Path) -> None:
         for parent in list(folder.glob(pattern)):
             for each in list(parent.iterdir()):
                 if not any(each.match(name) for name in kept):
-                    _remove(each)
+                    remove(each)
     for pattern in _DROPPED:
         for each in list(folder.glob(pattern)):
-            _remove(each)
+            remove(each)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds."""
     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -70,10 +70,9 @@ def wheel_libraries(folder: Path) -> None:
     locked.unlink()
 
 
-def write(folder: Path, name: str) -> None:
-    """Write a folder's bill to `dist/`."""
+def save(made: dict[str, Any], name: str) -> None:
+    """Write a bill to `dist/`."""
     DIST.mkdir(exist_ok=True)
-    made = bill(folder, name)
     file = DIST / f"{name}.cdx.json"
     file.write_text(json.dumps(made, indent=2) + "\n")
     print(f"{file.relative_to(ROOT)}: {len(made.get('components', ()))} components")
@@ -82,10 +81,10 @@ def write(folder: Path, name: str) -> None:
 def main(folders: list[str]) -> None:
     """Write the bills of these folders, and that of the wheel."""
     for each in folders:
-        write(Path(each), Path(each).name)
+        save(bill(Path(each), Path(each).name), Path(each).name)
     with tempfile.TemporaryDirectory() as scratch:
         wheel_libraries(Path(scratch))
-        write(Path(scratch), "temporal-codec-server")
+        save(bill(Path(scratch), "temporal-codec-server"), "temporal-codec-server")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.rigs.codec_server import CodecServer, codec_server
-from tests.rigs.docker import docker
+from tests.rigs.docker import LAMBDA, docker
 from tests.rigs.processes import ROOT, free_port, listens, running
 from tests.rigs.sam import make
 from tests.vectors_read import payloads, vectors
@@ -35,7 +35,8 @@ def sam() -> Iterator[httpx.Client]:
         *("--skip-pull-image", "--warm-containers", "EAGER"),
     ]
     with docker() as daemon:
-        environment = {**os.environ, **daemon, "SAM_CLI_TELEMETRY": "0"}
+        daemon.load("lambda-image.tar", LAMBDA)
+        environment = {**os.environ, **daemon.environment, "SAM_CLI_TELEMETRY": "0"}
         with (
             running(command, lambda: listens(port), environment, seconds=180),
             httpx.Client(
