@@ -23,7 +23,6 @@ from benchmarks import page, runtime_json
 from benchmarks.cases import CASES, Case
 from benchmarks.runtime_json import marshaller
 from handlers.access.guard import Guard
-from handlers.access.issuer import Trust
 from handlers.access.jwks import Jwks
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
@@ -33,6 +32,7 @@ from handlers.server.audit import discard, lines_to
 from handlers.server.gateway import lambda_handler
 from handlers.server.metrics import with_metrics
 from handlers.server.request import Message, Receive, Scope
+from handlers.settings.issuer import Issuer
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import open_source
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token
@@ -102,9 +102,9 @@ def stacks() -> list[Handle]:
     source = open_source("development")
     asks = {"CODEC_AUTH": "jwt", "CODEC_POLICY": "file:x"}
     free, asking = server_settings({}), server_settings(asks)
-    trust = Trust(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
+    trusted = Issuer(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
     keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
-    guard = Guard(Verifier(trust, keys), PolicyAuthorizer(lambda: POLICY))
+    guard = Guard(Verifier(trusted, keys), PolicyAuthorizer(lambda: POLICY))
     lines = lines_to(sys.stdout)
     both = with_metrics(lines, "benchmark")
     apps = [

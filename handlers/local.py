@@ -53,7 +53,7 @@ def main() -> None:
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
         source, guard = open_source(settings.keyring), make_guard(settings.access)
-        warm(source.caches(), guard)
+        warm([*source.caches(), *(guard.caches.values() if guard else ())])
         # Where everybody may read, there is nobody to be held to account.
         write = lines_to(sys.stdout) if settings.access else discard
         write = _told(write) if local.access_log else write

@@ -10,7 +10,7 @@ from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from handlers.access.guard import Guard, make_guard
+from handlers.access.guard import make_guard
 from handlers.server.app import build_app
 from handlers.server.audit import lines_to
 from handlers.settings.environ import Environ
@@ -37,7 +37,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     write = with_metrics(lines_to(sys.stdout), settings.service)
     source, guard = open_source(settings.keyring), make_guard(settings.access)
     if settings.warms:
-        warm(source.caches(), guard)
+        warm([*source.caches(), *(guard.caches.values() if guard else ())])
     app = build_app(settings, source, guard, write)
     handler = lambda_handler(app, settings.cors, write)
     # An event holds a token and payloads, so it is never logged, whatever the environment says.
@@ -50,9 +50,9 @@ def collect_garbage_again() -> None:
     gc.enable()
 
 
-def warm(caches: Iterable[Cached[Any]], guard: Guard | None) -> None:
+def warm(caches: Iterable[Cached[Any]]) -> None:
     """Fetch what every request will need; a failure shows when the value is needed."""
-    side_by_side([*(each.warm for each in caches), *(guard.warmers() if guard else ())])
+    side_by_side(each.warm for each in caches)
 
 
 def side_by_side(fetches: Iterable[Callable[[], None]]) -> None:

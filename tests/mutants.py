@@ -21,15 +21,17 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
+ACCESS = "tests/handlers/access/test_"
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/access/token.py": [f"{HANDLERS}{name}.py" for name in ("verifier", "auth", "warm")],
-    "handlers/access/jws.py": [f"{HANDLERS}{name}.py" for name in ("jws", "wycheproof", "auth")],
-    "handlers/access/jwks.py": [f"{HANDLERS}{name}.py" for name in ("wycheproof", "warm", "jwks")],
-    "handlers/access/policy.py": [f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")],
-    "handlers/access/permissions.py": [
-        f"{HANDLERS}{name}.py" for name in ("policy", "warm", "auth")
-    ],
+    "handlers/access/token.py": [f"{ACCESS}{name}.py" for name in ("verifier", "auth")],
+    "handlers/access/jws.py": [f"{ACCESS}{name}.py" for name in ("jws", "wycheproof", "auth")],
+    "handlers/access/jwks.py": [f"{ACCESS}{name}.py" for name in ("wycheproof", "jwks")],
+    "handlers/access/policy.py": [f"{ACCESS}policy.py"],
+    "handlers/access/permissions.py": [f"{ACCESS}policy.py", f"{ACCESS}auth.py"],
+    "codec/temporal_codec/policy/document.py": ["tests/codec/policy"],
+    "codec/temporal_codec/policy/grants.py": ["tests/codec/policy"],
+    "codec/temporal_codec/policy/patterns.py": ["tests/codec/policy"],
     "codec/temporal_codec/keys/keyring.py": [
         f"{CODEC}{name}.py" for name in ("keyring", "sources")
     ],

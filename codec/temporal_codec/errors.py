@@ -9,6 +9,7 @@
     ├── KeyringNotFound       there is no key ring here
     ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
     ├── StorageUnavailable    an object cannot be had now; a later try may succeed
+    ├── PolicyError           the text of a policy is wrong
     ├── ObjectsTooLarge       the objects of one request are more than it may hold together
     └── InvalidNamespace      a name that no namespace can have
 
@@ -91,3 +92,7 @@ class ObjectsTooLarge(CodecError):
 
 class InvalidNamespace(CodecError):
     """The text is not a namespace's name."""
+
+
+class PolicyError(CodecError):
+    """The text of a policy is wrong; the message says where and what."""

@@ -16,6 +16,8 @@ def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         document = json.loads(
             text.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse
         )
+    except json.JSONDecodeError as error:
+        raise NotStrict(f"not JSON: line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError):
         raise NotStrict("not strict JSON") from None
     if not isinstance(document, dict):
@@ -27,7 +29,7 @@ def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError
+        raise NotStrict("an object has a member twice")
     return members
 
 

@@ -3,19 +3,21 @@
     GET /cloud/users?email=ana@example.com
     GET /cloud/users?email=ana@example.com&namespace=orders.a1b2c
 
-The first asks whether the account knows this person at all: whoever it does not know is sent
-away after one request in five minutes, however many namespaces are named. The second asks
-whether the person has access to this namespace, be it of their own or through a group.
+The first asks whether the account knows this person at all: a stranger costs one request in five
+minutes, however many namespaces they name. The second asks whether the person has access to this
+namespace, of their own or through a group.
 """
 
-import threading
+from collections.abc import Mapping
+from typing import Any
 
+from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.cloud_ops import CloudOps
-from handlers.access.policy import READS, WRITES, Denied, PolicyUnavailable
-from handlers.access.token import Identity
-from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.cached import Cached, InThread, Life, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, system_clock
+from temporal_codec.operations import READS, WRITES
+from temporal_codec.policy import Identity
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 # People, and pairs of a person and a namespace, that are remembered at a time.
@@ -30,7 +32,7 @@ _PERMISSIONS = {
 
 
 class CloudAuthorizer:
-    """Decides by Temporal Cloud's own roles and permissions."""
+    """Decides by Temporal Cloud's own roles and permissions (an `Authorizer`)."""
 
     def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
         self._ops = ops
@@ -40,38 +42,39 @@ class CloudAuthorizer:
         self._permissions = CachedByName[tuple[str, str], str | None](
             lambda pair: Cached(lambda: ops.permission(*pair), LIFE, clock), MAX_REMEMBERED
         )
-        # Each person has an age of their own, and each request a thread of its own.
-        self._last = threading.local()
 
-    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
+    async def decide(
+        self, identity: Identity, namespace: str, operation: str, in_thread: InThread
+    ) -> Decision:
         """See `Authorizer`."""
-        self._last.asked = asked = list[Cached[str | None]]()
         if identity.email is None:
-            raise Denied
-        asked.append(self._roles[identity.email])
-        if _listed(asked[-1]) in _ACCOUNT_ROLES:
-            return "temporal-cloud account"
-        asked.append(self._permissions[identity.email, namespace])
-        permission = _listed(asked[-1])
-        if operation not in _PERMISSIONS.get(permission, READS):
-            raise Denied
-        return f"temporal-cloud {permission if permission in _PERMISSIONS else 'listed'}"
-
-    def warm(self) -> None:
-        """See `Authorizer`: whom to ask about is not known yet, but with which key."""
-        self._ops.warm()
+            return Decision(None)
+        roles = self._roles[identity.email]
+        role = await _found(roles, in_thread)
+        if role is None:
+            return _decision(None, roles)
+        if role in _ACCOUNT_ROLES:
+            return _decision("account", roles)
+        permissions = self._permissions[identity.email, namespace]
+        permission = await _found(permissions, in_thread)
+        if permission is None or operation not in _PERMISSIONS.get(permission, READS):
+            return _decision(None, roles, permissions)
+        known = permission if permission in _PERMISSIONS else "listed"
+        return _decision(known, roles, permissions)
 
     @property
-    def is_stale(self) -> bool:
-        """Whether what this thread's last decision came from outlived its fresh time."""
-        return any(each.is_stale for each in getattr(self._last, "asked", ()))
+    def caches(self) -> Mapping[str, Cached[Any]]:
+        """See `Authorizer`: which people it must look up is not known yet, but the API key is."""
+        return {"cloud-api-key": self._ops.key}
 
 
-def _listed(cached: Cached[str | None]) -> str:
+def _decision(rule: str | None, *asked: Cached[str | None]) -> Decision:
+    stale = any(each.is_stale for each in asked)
+    return Decision(rule and f"temporal-cloud {rule}", ("policy",) if stale else ())
+
+
+async def _found(cached: Cached[str | None], in_thread: InThread) -> str | None:
     try:
-        found = cached.get()
+        return await cached.ready(in_thread)
     except Unavailable as error:
         raise PolicyUnavailable(f"Temporal Cloud: {error.__cause__}") from None
-    if found is None:
-        raise Denied
-    return found

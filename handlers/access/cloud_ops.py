@@ -92,11 +92,7 @@ class CloudOps:
     ) -> None:
         """Take what fetches the API key, and where the API is; raises ValueError if not https."""
         self._host = HttpsHost(url)
-        self._key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
-
-    def warm(self) -> None:
-        """Fetch the API key, which every question needs."""
-        self._key.warm()
+        self.key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
 
     def account_role(self, email: str) -> str | None:
         """This person's role in the account; None where there is no such active user.
@@ -121,13 +117,13 @@ class CloudOps:
         return None if user is None else user.permission(namespace)
 
     def _user(self, query: dict[str, str]) -> _User | None:
-        key = _held(self._key.get)
+        key = _held(self.key.get)
         try:
             return self._find(query, key)
         except FetchError as error:
             if error.status != 401:
                 raise
-            newer = _held(self._key.get_newer)
+            newer = _held(self.key.get_newer)
             if newer == key:
                 raise
         return self._find(query, newer)

@@ -1,15 +1,18 @@
-"""Who may do this: the token's bearer, and what the authorizer says of them."""
+"""Who may do this: the token's bearer, and what the authorizer decides about them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from handlers.access.authorizer import Authorizer, Decision
 from handlers.access.https import HttpsDocument
 from handlers.access.jwks import Jwks
-from handlers.access.policy import Authorizer, PolicyAuthorizer
-from handlers.access.token import Identity, Verifier
-from handlers.server.audit import Cache
+from handlers.access.policy import PolicyAuthorizer
+from handlers.access.token import Headers, Verifier
 from handlers.settings.access import Access
+from temporal_codec.cached import Cached, InThread
+from temporal_codec.policy import Identity
 
 NOBODY = b'{"grants":[]}'
 
@@ -21,33 +24,31 @@ class Guard:
         self._verifier = verifier
         self._authorizer = authorizer
 
-    def identify(self, authorization: str | None) -> Identity:
+    async def identify(self, headers: Headers, in_thread: InThread) -> Identity:
         """The caller; raises TokenRefused or JwksUnavailable."""
-        return self._verifier.verify(authorization)
+        return await self._verifier.verify(headers, in_thread)
 
-    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
-        """The rule that allows it; raises Denied or PolicyUnavailable."""
-        return self._authorizer.allow(identity, namespace, operation)
+    async def decide(
+        self, identity: Identity, namespace: str, operation: str, in_thread: InThread
+    ) -> Decision:
+        """Whether it is allowed; raises PolicyUnavailable."""
+        decision = await self._authorizer.decide(identity, namespace, operation, in_thread)
+        if self._verifier.is_stale(identity):
+            return replace(decision, stale=("jwks", *decision.stale))
+        return decision
 
-    def warmers(self) -> list[Callable[[], None]]:
-        """What fetches what it decides by, each apart."""
-        return [self._verifier.warm, self._authorizer.warm]
-
-    def stale(self) -> list[Cache]:
-        """Which of what it decides by outlived its fresh time."""
-        held: dict[Cache, bool] = {
-            "jwks": self._verifier.is_stale,
-            "policy": self._authorizer.is_stale,
-        }
-        return [name for name, is_stale in held.items() if is_stale]
+    @property
+    def caches(self) -> Mapping[str, Cached[Any]]:
+        """What every request needs, by name, to fetch it at start."""
+        return {**self._verifier.caches, **self._authorizer.caches}
 
 
 def make_guard(access: Access | None) -> Guard | None:
     """The guard that the settings ask for."""
     if access is None:
         return None
-    keys = Jwks(HttpsDocument(access.trust.jwks_url))
-    return Guard(Verifier(access.trust, keys), _authorizer(access))
+    keys = Jwks(HttpsDocument(access.issuer.jwks_url))
+    return Guard(Verifier(access.issuer, keys), _authorizer(access))
 
 
 def _authorizer(access: Access) -> Authorizer:

@@ -1,5 +1,6 @@
 """The issuer's public keys: parsed strictly, kept as rules J2 to J7 say."""
 
+import asyncio
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from jwt.utils import base64url_decode
 
-from temporal_codec.cached import Cached, Life, Unavailable
+from temporal_codec.cached import Cached, InThread, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.strict_json import NotStrict, read_object
 
@@ -36,26 +37,19 @@ class Jwks:
 
     def __init__(self, fetch: Callable[[], bytes], clock: Clock = system_clock) -> None:
         """Take what fetches the document."""
-        self._cached = Cached(lambda: parse(fetch()), LIFE, clock)
+        self.cached = Cached(lambda: parse(fetch()), LIFE, clock)
 
-    def key(self, kid: str) -> RSAPublicKey:
+    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> RSAPublicKey:
         """The key of this id; raises UnknownKid or JwksUnavailable."""
         try:
-            key = self._cached.get().get(kid) or self._cached.get_newer().get(kid)
+            key = (await self.cached.ready(in_thread)).get(kid)
+            if key is None:
+                key = (await self.cached.newer(in_thread)).get(kid)
         except Unavailable as error:
             raise JwksUnavailable(str(error.__cause__)) from None
         if key is None:
             raise UnknownKid
         return key
-
-    def warm(self) -> None:
-        """Fetch now, so that the first request need not."""
-        self._cached.warm()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether keys are served that outlived their fresh time."""
-        return self._cached.is_stale
 
 
 def parse(document: bytes) -> dict[str, RSAPublicKey]:

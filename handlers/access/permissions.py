@@ -1,30 +1,33 @@
-"""Who may do what, as the token's own claim says, in the way of Temporal's default authorizer.
+"""Who may do what, as the token's own claim says, as Temporal's default claim mapper reads it.
 
 {"permissions": ["orders:read", "temporal-system:admin"]}
 """
 
-from handlers.access.policy import READS, WRITES, Denied
-from handlers.access.token import Identity
+from collections.abc import Mapping
+
+from handlers.access.authorizer import Decision
+from temporal_codec.cached import Cached, InThread
+from temporal_codec.operations import READS, WRITES
+from temporal_codec.policy import Identity
 
 _SYSTEM = "temporal-system"
 _ROLES = {"read": READS, "worker": READS, "write": WRITES, "admin": WRITES}
 
 
 class PermissionsClaim:
-    """Decides by the token's claim `permissions`: `<namespace>:<role>`, as Temporal reads it."""
+    """Decides by the token's permissions: `<namespace>:<role>`, the role in any case."""
 
-    def allow(self, identity: Identity, namespace: str, operation: str) -> str:
+    async def decide(
+        self, identity: Identity, namespace: str, operation: str, _in_thread: InThread
+    ) -> Decision:
         """See `Authorizer`."""
         for permission in identity.permissions:
-            where, _, role = permission.rpartition(":")
-            if where in {namespace, _SYSTEM} and operation in _ROLES.get(role, ()):
-                return f"permissions {role}"
-        raise Denied
-
-    def warm(self) -> None:
-        """See `Authorizer`: the token is all that it looks at."""
+            where, _, role = permission.partition(":")
+            if where in {namespace, _SYSTEM} and operation in _ROLES.get(role.lower(), ()):
+                return Decision(f"permissions {role.lower()}")
+        return Decision(None)
 
     @property
-    def is_stale(self) -> bool:
-        """Never."""
-        return False
+    def caches(self) -> Mapping[str, Cached[None]]:
+        """See `Authorizer`: the token is all that it looks at."""
+        return {}

@@ -4,19 +4,19 @@ Cheap checks come before any that may need the network, so that garbage never ca
 (rules T1 to T7).
 """
 
+import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from handlers.access import jws
-from handlers.access.issuer import Trust
-from handlers.access.jwks import UnknownKid
+from handlers.access.jwks import Jwks, UnknownKid
 from handlers.access.jws import ID, refuse
+from handlers.settings.issuer import Issuer
+from temporal_codec.cached import Cached, InThread
+from temporal_codec.policy import Identity
 from temporal_codec.strict_json import NotStrict, read_object
 
 MAX_TOKEN_BYTES = 8192
@@ -25,75 +25,49 @@ LEEWAY_SECONDS = 60
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}")  # ASCII, and one @
 
 
-class KeyStore(Protocol):
-    """The issuer's keys."""
-
-    def key(self, kid: str) -> RSAPublicKey:
-        """The key of this id; raises UnknownKid or JwksUnavailable."""
-
-    def warm(self) -> None:
-        """Fetch them; a failure is told when it matters."""
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether they outlived their fresh time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the token says is calling."""
-
-    subject: str
-    email: str | None
-    """In lower-case ASCII."""
-    issuer: str
-    kid: str
-    token: str
-    """The token's id, or where it has none the start of its hash."""
-    permissions: tuple[str, ...]
+Headers = Mapping[bytes, bytes]
+"""A request's headers, by lower-case name."""
 
 
 class Verifier:
     """Turns an Authorization header into an Identity."""
 
-    def __init__(
-        self, trust: Trust, keys: KeyStore, clock: Callable[[], float] = time.time
-    ) -> None:
-        """Take whom to trust, the issuer's keys, and what tells the time in seconds."""
-        self._trust = trust
+    def __init__(self, issuer: Issuer, keys: Jwks, clock: Callable[[], float] = time.time) -> None:
+        """Take the issuer to trust, its keys, and what tells the time in seconds."""
+        self._issuer = issuer
         self._keys = keys
         self._clock = clock
 
-    def verify(self, authorization: str | None) -> Identity:
-        """The caller; raises TokenRefused, or JwksUnavailable where that can't be told now."""
-        token = _token(authorization)
+    async def verify(self, headers: Headers, in_thread: InThread = asyncio.to_thread) -> Identity:
+        """The caller; raises TokenRefused, or JwksUnavailable if its keys cannot be fetched."""
+        token = _token(headers.get(b"authorization", b"").decode("latin-1"))
         signed = jws.read(token)
         claims = _claims(signed.payload)
         self._check_claims(claims)
         identity = self._identity(claims, signed.kid, token)
         try:
-            key = self._keys.key(signed.kid)
+            key = await self._keys.key(signed.kid, in_thread)
         except UnknownKid:
             refuse("unknown kid")
         signed.check(key)
         return identity
 
-    def warm(self) -> None:
-        """Fetch the issuer's keys."""
-        self._keys.warm()
+    def is_stale(self, _identity: Identity) -> bool:
+        """Whether the keys of this identity's issuer are past their fresh time."""
+        return self._keys.cached.is_stale
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the issuer's keys outlived their fresh time."""
-        return self._keys.is_stale
+    def caches(self) -> Mapping[str, Cached[Any]]:
+        """What every request needs, by name."""
+        return {"jwks": self._keys.cached}
 
     def _check_claims(self, claims: dict[str, Any]) -> None:
         now = self._clock()
         issued, expires = (_number(claims, name) for name in ("iat", "exp"))
         starts = _number(claims, "nbf") if "nbf" in claims else issued
-        if claims.get("iss") != self._trust.issuer:
+        if claims.get("iss") != self._issuer.issuer:
             refuse("issuer")
-        if not _audiences(claims.get("aud")) & set(self._trust.audiences):
+        if not _audiences(claims.get("aud")) & set(self._issuer.audiences):
             refuse("audience")
         if not 0 < expires - issued <= MAX_LIFETIME_SECONDS:
             refuse("lifetime")
@@ -113,8 +87,8 @@ class Verifier:
         named = isinstance(jti, str) and ID.fullmatch(jti)
         return Identity(
             subject=subject,
-            email=_email(claims.get(self._trust.email_claim)),
-            issuer=self._trust.issuer,
+            email=_email(claims.get(self._issuer.email_claim)),
+            issuer=self._issuer.issuer,
             kid=kid,
             token=str(jti)
             if named
@@ -123,7 +97,7 @@ class Verifier:
         )
 
 
-def _token(authorization: str | None) -> str:
+def _token(authorization: str) -> str:
     if not authorization:
         refuse("no token")
     scheme, _, token = authorization.partition(" ")

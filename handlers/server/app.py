@@ -10,10 +10,10 @@ A preflight is answered before all of them (handlers/server/asgi.py), on any pat
 a 404 to the page that asked only if the preflight succeeded.
 """
 
+from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
-from handlers.access.policy import Denied, PolicyUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
@@ -80,9 +80,7 @@ def build_app(
         _check_declared(request.headers)
         namespace = _namespace(request, settings.default_namespace)
         run = RUNS[name]
-        if guard is not None and not await request.in_thread(
-            _admit, guard, request, namespace, name
-        ):
+        if guard is not None and not await _admit(guard, request, namespace, name):
             passes = settings.access and settings.access.passes_through
             if not (passes and OPERATIONS[name].passes_through):
                 raise Problem("denied")
@@ -96,14 +94,14 @@ def build_app(
     return asgi_app(answer, settings.cors, write)
 
 
-def _admit(guard: Guard, request: Request, namespace: str, operation: str) -> bool:
+async def _admit(guard: Guard, request: Request, namespace: str, operation: str) -> bool:
     # Whether the policy allows it; a caller without an identity gets no further than here.
     record = request.record
     try:
-        identity = guard.identify(request.header(b"authorization"))
+        identity = await guard.identify(request.headers, request.in_thread)
         record.subject, record.email = identity.subject, identity.email
         record.issuer, record.kid, record.token = identity.issuer, identity.kid, identity.token
-        record.rule = guard.allow(identity, namespace, operation)
+        decision = await guard.decide(identity, namespace, operation, request.in_thread)
     except TokenRefused as error:
         record.detail = str(error)
         raise Problem("token") from error
@@ -111,11 +109,8 @@ def _admit(guard: Guard, request: Request, namespace: str, operation: str) -> bo
         raise Problem("jwks-unavailable") from error
     except PolicyUnavailable as error:
         raise Problem("policy-unavailable") from error
-    except Denied:
-        record.stale = guard.stale()
-        return False
-    record.stale = guard.stale()
-    return True
+    record.rule, record.stale = decision.rule, [*decision.stale]
+    return decision.rule is not None
 
 
 def _check_declared(headers: dict[bytes, bytes]) -> None:

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
-from handlers.access.issuer import TEMPORAL_CLOUD, Trust
 from handlers.settings.environ import Environ, SettingsError, choice
+from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer
 
 AUTHORIZERS = ("policy", "permissions-claim", "temporal-cloud")
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
@@ -15,7 +15,7 @@ _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS 
 class Access:
     """Whose tokens are believed, and who of them may read."""
 
-    trust: Trust
+    issuer: Issuer
     authorizer: str
     policy: str | None
     """Where the policy document is; None allows nobody."""
@@ -32,7 +32,7 @@ def read_access(environ: Environ) -> Access:
     if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
         raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
     return Access(
-        trust=_trust(environ),
+        issuer=_issuer(environ),
         authorizer=authorizer,
         policy=policy,
         cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
@@ -55,7 +55,7 @@ def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
     return uri.removeprefix("secretsmanager:") if uri else None
 
 
-def _trust(environ: Environ) -> Trust:
+def _issuer(environ: Environ) -> Issuer:
     email_claim = environ.get("CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
     own = [environ.get(name, "") for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
     if not any(own):
@@ -68,4 +68,4 @@ def _trust(environ: Environ) -> Trust:
         )
     if not _HTTPS.fullmatch(jwks_url):
         raise SettingsError("CODEC_JWKS_URL must be an https address")
-    return Trust(issuer, jwks_url, tuple(audiences.split(",")), email_claim)
+    return Issuer(issuer, jwks_url, tuple(audiences.split(",")), email_claim)

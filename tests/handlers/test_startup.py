@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from handlers.access.guard import Guard
-from handlers.access.issuer import TEMPORAL_CLOUD
 from handlers.access.jwks import Jwks
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
+from handlers.settings.issuer import TEMPORAL_CLOUD
 from handlers.settings.server import server_settings
 from handlers.startup import warm
 from temporal_codec import Keyring
@@ -46,34 +46,33 @@ class Upstreams:
 def test_all_are_fetched_at_the_same_time() -> None:
     """None is answered before all three are asked for."""
     upstreams = Upstreams(Barrier(3))
-    warm(upstreams.source("file:ring").caches(), upstreams.guard())
+    warm([*upstreams.source("file:ring").caches(), *upstreams.guard().caches.values()])
     assert sorted(upstreams.asked) == ["jwks", "policy", "ring"]
 
 
 def test_the_ring_is_not_fetched_again() -> None:
     upstreams = Upstreams(Barrier(1))
     source = upstreams.source("file:ring")
-    warm(source.caches(), None)
+    warm(source.caches())
     source.keys("default").opening(key().id.encode())
     assert upstreams.asked == ["ring"]
 
 
 def test_a_ring_for_each_namespace_waits_until_it_is_needed() -> None:
     upstreams = Upstreams(Barrier(2))
-    warm(upstreams.source("file:{namespace}").caches(), upstreams.guard())
+    warm([*upstreams.source("file:{namespace}").caches(), *upstreams.guard().caches.values()])
     assert sorted(upstreams.asked) == ["jwks", "policy"]
 
 
 def test_a_fault_stops_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     upstreams = Upstreams(Barrier(3), fault=OSError("down"))
-    warm(upstreams.source("file:ring").caches(), upstreams.guard())
+    warm([*upstreams.source("file:ring").caches(), *upstreams.guard().caches.values()])
     assert len(upstreams.asked) == 3
     assert capfd.readouterr().err == ""
 
 
 def test_the_token_s_own_permissions_need_nothing() -> None:
-    PermissionsClaim().warm()
-    assert not PermissionsClaim().is_stale
+    assert not PermissionsClaim().caches
 
 
 def test_a_snapshot_is_taken_before_anything_is_fetched() -> None:

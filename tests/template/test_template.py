@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from handlers.access.policy import parse
-from handlers.access.token import Identity
 from handlers.settings.cors import preflight_settings
 from handlers.settings.environ import NAMES, SettingsError
 from handlers.settings.server import server_settings
+from temporal_codec.policy import Identity, parse
 from tests.rigs.processes import ROOT
 from tests.rigs.sam import SAM_PYTHON, make, sam
 
@@ -147,7 +146,7 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     """Default deny: the policy document starts empty."""
     access = server_settings({**settings(), "AWS_LAMBDA_FUNCTION_NAME": "decode"}).access
     assert access is not None
-    assert access.trust.issuer == "https://login.tmprl.cloud/"
+    assert access.issuer.issuer == "https://login.tmprl.cloud/"
     assert access.policy == "ssm:<Policy>"
     (document,) = of_type("AWS::SSM::Parameter")
     assert document["Value"]["Fn::If"][2] == '{"grants":[]}'
@@ -170,12 +169,12 @@ def test_readers_become_the_first_grant(name: str) -> None:
         assert split["Fn::Split"][0] == ","
         parts = given[split["Fn::Split"][1]["Ref"]].split(",")
         text = text.replace(f"${{{variable}}}", comma.join(parts))
-    (grant,) = parse(text.encode())
-    bob = Identity("s", "bo+b@corp.io", "", "", "", ())
-    assert grant.covers(bob, "orders-eu.a1b2c", "decode")
-    assert grant.covers(bob, "orders-eu.a1b2c", "download")
-    assert not grant.covers(bob, "orders-eu.a1b2c", "encode")
-    assert not grant.covers(bob, "other", "decode")
+    policy = parse(text.encode())
+    bob = Identity("s", "bo+b@corp.io", "")
+    assert policy.decide(bob, "orders-eu.a1b2c", "decode")
+    assert policy.decide(bob, "orders-eu.a1b2c", "download")
+    assert not policy.decide(bob, "orders-eu.a1b2c", "encode")
+    assert not policy.decide(bob, "other", "decode")
     pattern = templates()["read"]["Parameters"][name]["AllowedPattern"]
     assert re.fullmatch(pattern, given[name])
     for hostile in ('a@b"],"c', "a@b\\", "*@*", "@", "a", "a@b,", "a b@c"):

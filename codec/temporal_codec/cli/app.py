@@ -11,6 +11,7 @@ from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.history.command import app as history
 from temporal_codec.cli.keys.command import app as keys
 from temporal_codec.cli.payload.command import app as payload
+from temporal_codec.cli.policy.command import app as policy
 
 
 class _Sentences(TyperGroup):
@@ -53,5 +54,6 @@ def _options(
 app.add_typer(keys, name="keys")
 app.add_typer(history, name="history")
 app.add_typer(payload, name="payload")
+app.add_typer(policy, name="policy")
 # What comes after the URL is no argument, and is told so without being shown.
 app.command(context_settings={"allow_extra_args": True})(doctor)

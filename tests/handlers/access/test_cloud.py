@@ -1,5 +1,6 @@
 """Temporal Cloud decides (rule P4): its roles and permissions, its outages, and our API key."""
 
+import asyncio
 import json
 import logging
 import time
@@ -12,18 +13,20 @@ from uuid import uuid4
 import pytest
 from temporalio.api.cloud.identity.v1 import User
 
+from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.cloud import MAX_REMEMBERED, CloudAuthorizer
 from handlers.access.cloud_key import Secret
 from handlers.access.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.access.cloud_ops import CloudOps as Client
 from handlers.access.guard import Guard, make_guard
 from handlers.access.jwks import Jwks
-from handlers.access.policy import Denied, PolicyUnavailable
-from handlers.access.token import Identity, Verifier
+from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import open_source
+from temporal_codec.policy import Identity
 from tests.codec.clock import FakeClock
+from tests.handlers.access.asking import Denied, allow, decided, here
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.rigs.cloud_ops import KEY, CloudOps, cloud_ops, user
 from tests.rigs.issuer import AUDIENCE, ISSUER, claims, jwk, rsa_key, token
@@ -69,7 +72,7 @@ def allows(cloud: CloudAuthorizer, email: str | None = ANA, namespace: str = ORD
     allowed = set()
     for operation in OPERATIONS:
         try:
-            cloud.allow(who(email), namespace, operation)
+            allow(cloud, who(email), namespace, operation)
         except Denied:
             continue
         allowed.add(operation)
@@ -78,7 +81,7 @@ def allows(cloud: CloudAuthorizer, email: str | None = ANA, namespace: str = ORD
 
 def unavailable(cloud: CloudAuthorizer, email: str = ANA, namespace: str = ORDERS) -> str:
     with pytest.raises(PolicyUnavailable) as caught:
-        cloud.allow(who(email), namespace, "decode")
+        allow(cloud, who(email), namespace, "decode")
     return str(caught.value)
 
 
@@ -159,7 +162,7 @@ def test_access_by_a_group_is_for_reading(cloud: CloudAuthorizer, account: Cloud
     account.users = [user(ANA, "READ", billing="ADMIN")]
     account.groups = {ORDERS: {ANA}}
     assert allows(cloud) == READING
-    assert cloud.allow(who(), ORDERS, "decode") == "temporal-cloud listed"
+    assert allow(cloud, who(), ORDERS, "decode") == "temporal-cloud listed"
 
 
 def test_a_key_that_does_not_see_access_lets_read(
@@ -220,8 +223,8 @@ def test_nobody_without_an_address(cloud: CloudAuthorizer, account: CloudOps) ->
 
 def test_the_deciding_rule_is_named(cloud: CloudAuthorizer, account: CloudOps) -> None:
     account.users.append(user("boss@example.com", "OWNER"))
-    assert cloud.allow(who(), ORDERS, "encode") == "temporal-cloud PERMISSION_WRITE"
-    assert cloud.allow(who("boss@example.com"), ORDERS, "encode") == "temporal-cloud account"
+    assert allow(cloud, who(), ORDERS, "encode") == "temporal-cloud PERMISSION_WRITE"
+    assert allow(cloud, who("boss@example.com"), ORDERS, "encode") == "temporal-cloud account"
 
 
 def test_what_is_asked_is_encoded(cloud: CloudAuthorizer, account: CloudOps) -> None:
@@ -267,14 +270,12 @@ def test_an_answer_that_outlived_its_time_is_told(
     allows(cloud)
     clock.advance(200)
     account.users.append(user("boss@example.com", "OWNER"))
-    allows(cloud, "boss@example.com")
-    told = [cloud.is_stale]
+    told = [decided(cloud, who("boss@example.com"), ORDERS, "decode").stale]
     account.fault = "500"
     clock.advance(100)
-    for email in (ANA, "boss@example.com"):
-        allows(cloud, email)
-        told.append(cloud.is_stale)
-    assert told == [False, True, False]
+    people = (ANA, "boss@example.com")
+    told += [decided(cloud, who(email), ORDERS, "decode").stale for email in people]
+    assert told == [(), ("policy",), ()]
 
 
 def test_one_old_answer_of_two_is_told(
@@ -285,7 +286,7 @@ def test_one_old_answer_of_two_is_told(
     allows(cloud, namespace=BILLING)  # asks for the person anew
     account.fault = "500"
     assert allows(cloud) == EVERYTHING
-    assert cloud.is_stale
+    assert decided(cloud, who(), ORDERS, "decode").stale == ("policy",)
 
 
 FAULTS = [
@@ -310,7 +311,7 @@ def test_a_fault_keeps_the_last_good_answer(
         unavailable(cloud, namespace=BILLING)
     assert len(account.asked) == asked + 1
     clock.advance(3299)
-    assert cloud.allow(who(), ORDERS, "decode")
+    assert allow(cloud, who(), ORDERS, "decode")
     clock.advance(1)
     unavailable(cloud)
 
@@ -487,7 +488,7 @@ def test_a_hundred_at_once_ask_once(cloud: CloudAuthorizer, account: CloudOps) -
     """Single flight."""
     account.open.clear()
     with ThreadPoolExecutor(100) as pool:
-        waiting = [pool.submit(cloud.allow, who(), ORDERS, "decode") for _ in range(100)]
+        waiting = [pool.submit(allow, cloud, who(), ORDERS, "decode") for _ in range(100)]
         wait_for(account, 1)
         account.open.set()
         assert {each.result(20) for each in waiting} == {"temporal-cloud PERMISSION_WRITE"}
@@ -502,12 +503,12 @@ def test_others_do_not_wait_for_a_refresh(
     clock.advance(300)
     account.open.clear()
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(cloud.allow, who(), ORDERS, "decode")]
+        waiting = [pool.submit(allow, cloud, who(), ORDERS, "decode")]
         wait_for(account, 3)
-        waiting.append(pool.submit(cloud.allow, who(), ORDERS, "decode"))
+        waiting.append(pool.submit(allow, cloud, who(), ORDERS, "decode"))
         wait_for(account, 4)
         for _ in range(10):
-            assert cloud.allow(who(), ORDERS, "decode")
+            assert allow(cloud, who(), ORDERS, "decode")
         assert not any(each.done() for each in waiting)
         account.open.set()
         assert all(each.result(20) for each in waiting)
@@ -560,11 +561,16 @@ def test_the_key_is_there_before_the_first_request(account: CloudOps, clock: Fak
     """And one that cannot be had stops nothing: it is told when it matters."""
     keys = Keys()
     cloud = with_keys(account, keys, clock)
-    cloud.warm()
+    warm(cloud)
     assert (keys.fetches, account.asked) == (1, [])
     assert allows(cloud) == EVERYTHING
     assert keys.fetches == 1
-    with_keys(account, Keys(RuntimeError("gone")), clock).warm()
+    warm(with_keys(account, Keys(RuntimeError("gone")), clock))
+
+
+def warm(cloud: CloudAuthorizer) -> None:
+    for cached in cloud.caches.values():
+        cached.warm()
 
 
 def test_a_key_that_is_refused_is_an_outage(account: CloudOps, clock: FakeClock) -> None:
@@ -687,19 +693,19 @@ def test_the_key_shows_nowhere(
         ops = Client(fetch, account.url, clock)
         cloud = CloudAuthorizer(ops, clock)
         assert allows(cloud) == EVERYTHING
-        held = ops._key.get()
-        shown += [repr(each) for each in (fetch, ops, cloud, ops._key, held, ops._host)]
+        held = ops.key.get()
+        shown += [repr(each) for each in (fetch, ops, cloud, ops.key, held, ops._host)]
         for fault in (*FAULTS[:9], "cut off", "malformed", "refused"):
             account.fault = fault
             account.document = KEY.encode() if fault == "malformed" else None
             account.key = "another-key" if fault == "refused" else KEY
             clock.advance(3600)
             try:
-                cloud.allow(who(), ORDERS, "decode")
+                allow(cloud, who(), ORDERS, "decode")
             except PolicyUnavailable as error:
                 shown += traceback.format_exception(error)
                 shown.append(repr(error))
-                shown += [repr(each) for each in ops._key.__dict__.values()]
+                shown += [repr(each) for each in ops.key.__dict__.values()]
     assert len(shown) > 30
     assert KEY not in "".join(shown)
     assert caplog.records
@@ -723,7 +729,7 @@ class Server:
         assert settings.access is not None
         jwks = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
         ops = Client(Secret(secret), account.url, clock)
-        guard = Guard(Verifier(settings.access.trust, jwks), CloudAuthorizer(ops, clock))
+        guard = Guard(Verifier(settings.access.issuer, jwks), CloudAuthorizer(ops, clock))
         self.records: list[Any] = []
         self._app = build_app(
             settings, open_source("development"), guard, write=self.records.append
@@ -801,7 +807,7 @@ def test_the_settings_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = make_guard(server_settings(environ).access)
     assert guard is not None
     with pytest.raises(PolicyUnavailable, match="Temporal Cloud: OSError"):
-        guard.allow(who(), ORDERS, "decode")
+        asyncio.run(guard.decide(who(), ORDERS, "decode", here))
     assert asked == [("saas-api.tmprl.cloud", 443)]
 
 

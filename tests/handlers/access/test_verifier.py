@@ -4,39 +4,23 @@ import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from handlers.access.issuer import Trust
+from handlers.access.jwks import Jwks
 from handlers.access.jws import TokenRefused
 from handlers.access.token import MAX_TOKEN_BYTES, Verifier
-from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, rsa_key, token
+from handlers.settings.issuer import Issuer
+from tests.handlers.access.asking import verified
+from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, jwk, rsa_key, token
 
 NOW = 1_800_000_000
 DAY = 24 * 3600
 
 
-class OneKey:
-    """The issuer's keys; they become stale by being told so."""
-
-    is_stale = False
-    warmed = 0
-
-    def key(self, _kid: str) -> RSAPublicKey:
-        return rsa_key().public_key()
-
-    def warm(self) -> None:
-        self.warmed += 1
-
-
 @pytest.fixture
-def keys() -> OneKey:
-    return OneKey()
-
-
-@pytest.fixture
-def verifier(keys: OneKey) -> Verifier:
-    trust = Trust(ISSUER, "https://issuer.example.com/jwks", (AUDIENCE,), EMAIL_CLAIM)
-    return Verifier(trust, keys, lambda: NOW)
+def verifier() -> Verifier:
+    issuer = Issuer(ISSUER, "https://issuer.example.com/jwks", (AUDIENCE,), EMAIL_CLAIM)
+    keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
+    return Verifier(issuer, keys, lambda: NOW)
 
 
 def bearer(**changes: Any) -> str:
@@ -71,7 +55,7 @@ def sized(size: int) -> str:
 )
 def test_what_is_just_taken(changes: dict[str, Any], verifier: Verifier) -> None:
     changes = {"iat": NOW - 100, **changes}
-    assert verifier.verify(bearer(**changes)).subject == changes.get("sub", "auth0|123")
+    assert verified(verifier, bearer(**changes)).subject == changes.get("sub", "auth0|123")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +84,7 @@ def test_what_is_just_taken(changes: dict[str, Any], verifier: Verifier) -> None
 def test_what_is_just_refused(changes: dict[str, Any], reason: str, verifier: Verifier) -> None:
     """By the very check that is about it: the record names it."""
     with pytest.raises(TokenRefused, match=f"^{reason}$"):
-        verifier.verify(bearer(**changes))
+        verified(verifier, bearer(**changes))
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "-Infinity", "1" * 400, "1" * 4400])
@@ -108,36 +92,28 @@ def test_a_number_that_no_date_has_is_refused(number: str, verifier: Verifier) -
     """Whatever the language of the issuer writes, and however long."""
     text = json.dumps(claims(iat=NOW - 10, exp=NOW + 900))[:-1] + f',"nbf":{number}}}'
     with pytest.raises(TokenRefused, match=r"^(nbf|not strict JSON)$"):
-        verifier.verify(f"Bearer {token(payload=text.encode())}")
+        verified(verifier, f"Bearer {token(payload=text.encode())}")
 
 
 def test_the_size_of_the_header(verifier: Verifier) -> None:
     """T1: 8,192 bytes, and not one more."""
     assert MAX_TOKEN_BYTES == 8192
-    assert verifier.verify(sized(8192)).subject == "auth0|123"
+    assert verified(verifier, sized(8192)).subject == "auth0|123"
     with pytest.raises(TokenRefused, match=r"^not one bearer token"):
-        verifier.verify(sized(8193))
+        verified(verifier, sized(8193))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Bearerx", "", "Token"])
 def test_another_scheme_is_none_of_ours(scheme: str, verifier: Verifier) -> None:
     with pytest.raises(TokenRefused, match=r"^not one bearer token"):
-        verifier.verify(bearer().replace("Bearer", scheme, 1))
+        verified(verifier, bearer().replace("Bearer", scheme, 1))
 
 
 def test_the_record_names_the_token(verifier: Verifier) -> None:
     """By its id, or by the start of its hash where it has none that can stand in a log."""
-    assert verifier.verify(bearer(jti="abc-1")).token == "abc-1"
-    unnamed = verifier.verify(bearer()).token
+    assert verified(verifier, bearer(jti="abc-1")).token == "abc-1"
+    unnamed = verified(verifier, bearer()).token
     assert unnamed.startswith("sha256:")
     assert len(unnamed) == len("sha256:") + 16
     for odd in (1, "", "a b", "x" * 129):
-        assert verifier.verify(bearer(jti=odd)).token.startswith("sha256:")
-
-
-def test_it_is_as_stale_as_its_keys(verifier: Verifier, keys: OneKey) -> None:
-    fresh = verifier.is_stale
-    keys.is_stale = True
-    assert (fresh, verifier.is_stale) == (False, True)
-    verifier.warm()
-    assert keys.warmed == 1
+        assert verified(verifier, bearer(jti=odd)).token.startswith("sha256:")

@@ -14,11 +14,10 @@ import jsonschema
 import msgspec
 import pytest
 
+from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
-from handlers.access.policy import Denied, PolicyUnavailable
-from handlers.access.token import Identity
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Record, lines_to
@@ -30,6 +29,7 @@ from temporal_codec.keys.key import fingerprint
 from temporal_codec.keys.keys import Keys, RingKeys
 from temporal_codec.keys.sources import KeySource, RingSource
 from temporal_codec.namespace import check_namespace
+from temporal_codec.policy import Identity
 from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, Reply, call
@@ -49,17 +49,21 @@ class Gatekeeper:
     """A verifier and an authorizer that say what a test wants."""
 
     fault: Exception | None = None
-    is_stale: bool = False
+    stale: bool = False
+    denies: bool = False
 
-    def verify(self, _authorization: str | None) -> Identity:
+    async def verify(self, *_: object) -> Identity:
         if isinstance(self.fault, TokenRefused | JwksUnavailable):
             raise self.fault
         return ANA
 
-    def allow(self, _identity: Identity, _namespace: str, _operation: str) -> str:
+    def is_stale(self, _identity: Identity) -> bool:
+        return self.stale
+
+    async def decide(self, *_: object) -> Decision:
         if self.fault is not None:
             raise self.fault
-        return "grants[0]"
+        return Decision(None if self.denies else "grants[0]", ("policy",) if self.stale else ())
 
 
 @dataclass
@@ -197,14 +201,14 @@ def test_a_key_id_that_is_its_key_is_told_by_its_hash() -> None:
 
 
 def test_what_is_stale_is_told(server: Server) -> None:
-    server.gatekeeper.is_stale = True
+    server.gatekeeper.stale = True
     server.source = Source(is_stale=True)
     call(server.app(), body=OURS)
     assert server.record()["stale"] == ["jwks", "policy", "keys"]
 
 
 def test_who_is_passed_through_has_read_nothing(server: Server) -> None:
-    server.gatekeeper.fault = Denied()
+    server.gatekeeper.denies = True
     assert call(server.app(on_deny="passthrough"), body=OURS).status == 200
     record = server.record()
     assert (record["outcome"], record["reason"]) == ("passed-through", "denied")
@@ -257,7 +261,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "token": (Server(Gatekeeper(TokenRefused("expired"))), {}),
     "jwks-unavailable": (Server(Gatekeeper(JwksUnavailable("status 500"))), {}),
     "policy-unavailable": (Server(Gatekeeper(PolicyUnavailable("AccessDenied"))), {}),
-    "denied": (Server(Gatekeeper(Denied())), {}),
+    "denied": (Server(Gatekeeper(denies=True)), {}),
     "body-too-slow": (Server(), {"body": b"slow"}),
     "body": (Server(), {"body": b"[]"}),
     "payloads": (Server(), {"body": b'{"payloads":[%s{}]}' % (b"{}," * 1000)}),

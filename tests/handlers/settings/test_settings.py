@@ -154,10 +154,10 @@ def test_on_lambda_it_starts_with_tokens_and_keys_of_ones_own() -> None:
 def test_temporal_cloud_is_trusted_by_default() -> None:
     access = server_settings({"CODEC_AUTH": "jwt"}).access
     assert access is not None
-    assert access.trust.issuer == "https://login.tmprl.cloud/"
-    assert access.trust.jwks_url == "https://login.tmprl.cloud/.well-known/jwks.json"
-    assert access.trust.audiences == ("https://saas-api.tmprl.cloud",)
-    assert access.trust.email_claim == "https://saas-api.tmprl.cloud/user/email"
+    assert access.issuer.issuer == "https://login.tmprl.cloud/"
+    assert access.issuer.jwks_url == "https://login.tmprl.cloud/.well-known/jwks.json"
+    assert access.issuer.audiences == ("https://saas-api.tmprl.cloud",)
+    assert access.issuer.email_claim == "https://saas-api.tmprl.cloud/user/email"
     assert access.policy is None
     assert not access.passes_through
 
@@ -173,8 +173,8 @@ OWN_ISSUER = {
 def test_an_issuer_of_ones_own() -> None:
     access = server_settings({**OWN_ISSUER, "CODEC_EMAIL_CLAIM": "email"}).access
     assert access is not None
-    assert access.trust.audiences == ("codec", "other")
-    assert access.trust.email_claim == "email"
+    assert access.issuer.audiences == ("codec", "other")
+    assert access.issuer.email_claim == "email"
 
 
 def test_temporal_cloud_decides_with_an_api_key() -> None:

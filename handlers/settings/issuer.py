@@ -1,11 +1,11 @@
-"""Whose tokens are believed. A plain module: settings need it, and the preflight function those."""
+"""An issuer whose tokens are believed."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """Whose tokens are believed."""
+class Issuer:
+    """An issuer whose tokens are believed."""
 
     issuer: str
     jwks_url: str
@@ -13,7 +13,7 @@ class Trust:
     email_claim: str
 
 
-TEMPORAL_CLOUD = Trust(
+TEMPORAL_CLOUD = Issuer(
     issuer="https://login.tmprl.cloud/",
     jwks_url="https://login.tmprl.cloud/.well-known/jwks.json",
     audiences=("https://saas-api.tmprl.cloud",),

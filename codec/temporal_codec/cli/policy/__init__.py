@@ -1,0 +1,1 @@
+"""`temporal-codec policy`: check a policy before it is deployed."""

@@ -1,0 +1,112 @@
+"""`temporal-codec policy`: check a document, and say what it decides."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from temporal_codec.cli.errors import WrongUsage
+from temporal_codec.cli.policy.claims import caller
+from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, parse
+from temporal_codec.policy.grants import GROUP, SUBJECT
+
+app = typer.Typer(help="Policies: check a document, and say what it decides.", no_args_is_help=True)
+
+
+class Operation(StrEnum):
+    """What a grant allows: the names of `temporal_codec.operations.OPERATIONS`."""
+
+    DECODE = "decode"
+    ENCODE = "encode"
+    DOWNLOAD = "download"
+
+
+Document = Annotated[Path, typer.Argument(metavar="FILE", help="The policy document.")]
+Namespace = Annotated[str | None, typer.Option(help="The namespace that is asked for.")]
+_CLOSEST = 5
+
+
+@app.command()
+def check(
+    file: Document,
+    identity: Annotated[
+        str | None, typer.Option(help="An e-mail address, sub:SUBJECT or group:NAME.")
+    ] = None,
+    namespace: Namespace = None,
+    operation: Annotated[Operation | None, typer.Option(help="What is asked for.")] = None,
+) -> None:
+    """Check a policy; with an identity, a namespace and an operation, say which grant decides.
+
+    The status is 0 if the policy is valid and allows what is asked, 1 if it denies it, 2 if the
+    document is wrong.
+    """
+    policy = _read(file)
+    asked = (identity, namespace, operation)
+    if not any(asked):
+        typer.echo(f"{file} is a valid policy with {len(policy.grants)} grants.")
+    elif identity is None or namespace is None or operation is None:
+        raise WrongUsage("Give --identity, --namespace and --operation together, or none of them.")
+    else:
+        _decide(policy, _identity(identity), namespace, str(operation))
+
+
+@app.command()
+def explain(  # noqa: PLR0913 — a command's options are its arguments
+    file: Document,
+    *,
+    token_file: Annotated[
+        Path, typer.Option(help="A file that holds the token. It is read, and not verified.")
+    ],
+    namespace: Annotated[str, typer.Option(help="The namespace that is asked for.")],
+    operation: Annotated[Operation, typer.Option(help="What is asked for.")] = Operation.DECODE,
+    email_claim: Annotated[
+        str | None, typer.Option(help="As CODEC_EMAIL_CLAIM; the default is the server's.")
+    ] = None,
+    groups_claim: Annotated[
+        str, typer.Option(help="As groups_claim of the trust document.")
+    ] = "groups",
+    issuer: Annotated[
+        str, typer.Option(help="The issuer's name in the trust document, if it is not the first.")
+    ] = "",
+) -> None:
+    """Say which grant decides for a token's bearer, and why the others do not."""
+    identity = caller(token_file, email_claim, groups_claim, issuer)
+    typer.echo(f"Subject: {identity.subject}")
+    typer.echo(f"E-mail address: {identity.email or identity.no_email}")
+    typer.echo(f"Groups: {', '.join(sorted(identity.groups)) or 'none'}")
+    _decide(_read(file), identity, namespace, str(operation))
+
+
+def _decide(policy: Policy, identity: Identity, namespace: str, operation: str) -> None:
+    rule = policy.decide(identity, namespace, operation)
+    if rule is not None:
+        typer.echo(f"allowed by {rule}")
+        return
+    typer.echo("denied: no grant covers it")
+    # Those that lack least come first.
+    found = sorted(policy.explain(identity, namespace, operation), key=lambda each: -each[0])
+    for _, sentence in found[:_CLOSEST]:
+        typer.echo(f"  {sentence}")
+    raise typer.Exit(1)
+
+
+def _identity(text: str) -> Identity:
+    if text.startswith(SUBJECT):
+        return Identity(text.removeprefix(SUBJECT), None, "")
+    if text.startswith(GROUP):
+        return Identity("", None, "", groups=frozenset({text.removeprefix(GROUP)}))
+    return Identity("", text.lower(), "")
+
+
+def _read(file: Path) -> Policy:
+    try:
+        with file.open("rb") as opened:
+            policy = parse(opened.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise WrongUsage(f"{file} cannot be read: {error.strerror}.") from None
+    except PolicyError as error:
+        raise WrongUsage(f"{file}: {error}") from None
+    for warning in policy.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    return policy

@@ -1,0 +1,42 @@
+"""What decides whether an identity may do something, and how it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from temporal_codec.cached import Cached, InThread
+from temporal_codec.policy import Identity
+
+Name = Literal["jwks", "policy"]
+
+
+class PolicyUnavailable(Exception):
+    """No decision can be made now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether something is allowed, and what that was decided by."""
+
+    rule: str | None
+    """What allows it, for the record; None denies it."""
+    stale: tuple[Name, ...] = ()
+    """The caches whose value was past its fresh time."""
+    why: str = ""
+    """Why it is denied, for the record."""
+
+
+class Authorizer(Protocol):
+    """Decides whether an identity may do something to a namespace's payloads."""
+
+    async def decide(
+        self, identity: Identity, namespace: str, operation: str, in_thread: InThread
+    ) -> Decision:
+        """The decision; what must be fetched for it is fetched in a thread.
+
+        Raises PolicyUnavailable.
+        """
+
+    @property
+    def caches(self) -> Mapping[str, Cached[Any]]:
+        """What every decision needs, by name, to fetch it at start."""

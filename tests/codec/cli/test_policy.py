@@ -1,0 +1,101 @@
+"""`temporal-codec policy`: a document is checked, and its decisions are explained."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from temporal_codec.cli.app import app
+from temporal_codec.cli.policy.command import Operation
+from temporal_codec.operations import OPERATIONS
+from tests.rigs.issuer import claims, token
+
+GRANTS = [
+    {"identities": ["*@example.com"], "namespaces": ["orders-*"], "operations": ["decode"]},
+    {"identities": ["sub:auth0|123"], "namespaces": ["*"], "operations": ["decode", "encode"]},
+]
+ASKED = ("--namespace", "orders-eu", "--operation", "decode")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps({"grants": GRANTS}))
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["policy", *map(str, arguments)])
+
+
+def test_a_document_is_checked_alone(file: Path) -> None:
+    """No identity is needed."""
+    done = run("check", file)
+    assert (done.exit_code, done.output) == (0, f"{file} is a valid policy with 2 grants.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"grants": [\n  {"identities": [}\n]}', "line 2, column 19"),
+        ('{"grants": [{}]}', "grants[0]"),
+        ('{"grants": [], "grants": []}', "a member twice"),
+        ('{"grants": [{"identities": ["*@*"], "namespaces": ["a"], "operations": ["decode"]}]}',
+         "grants[0].identities"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_with_its_place(file: Path, text: str, said: str) -> None:
+    """In JSON by line and column, in what it says by member."""
+    file.write_text(text)
+    done = run("check", file)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    done = run("check", tmp_path / "nowhere.json")
+    assert (done.exit_code, "cannot be read" in done.output) == (2, True)
+
+
+def test_the_grant_that_decides_is_named(file: Path) -> None:
+    allowed = run("check", file, "--identity", "Ana@example.com", *ASKED)
+    assert (allowed.exit_code, allowed.output) == (0, "allowed by grants[0]\n")
+    by_subject = run("check", file, "--identity", "sub:auth0|123", *ASKED)
+    assert by_subject.output == "allowed by grants[1]\n"
+    denied = run("check", file, "--identity", "ana@example.org", *ASKED)
+    assert denied.exit_code == 1
+    assert denied.output.startswith("denied: no grant covers it\n")
+
+
+def test_a_question_is_whole(file: Path) -> None:
+    done = run("check", file, "--identity", "ana@example.com")
+    assert (done.exit_code, "--namespace and --operation" in done.output) == (2, True)
+
+
+def test_a_wide_pattern_is_warned_about(file: Path) -> None:
+    wide = [{**GRANTS[0], "identities": ["*@*.example.com"]}]
+    file.write_text(json.dumps({"grants": wide}))
+    done = run("check", file)
+    assert done.exit_code == 0
+    assert "Warning: grants[0].identities: a * in a domain" in done.output
+
+
+def test_a_token_s_decision_is_explained(file: Path, tmp_path: Path) -> None:
+    """Which grant decides, and what the closest others lack; the token is not shown."""
+    held = tmp_path / "token"
+    held.write_text(token())
+    allowed = run("explain", file, "--token-file", held, "--namespace", "orders-eu")
+    assert "E-mail address: ana@example.com" in allowed.output
+    assert allowed.output.endswith("allowed by grants[0]\n")
+    other = token(payload=claims(sub="somebody"))
+    held.write_text(other)
+    denied = run("explain", file, "--token-file", held, "--namespace", "billing")
+    assert denied.exit_code == 1
+    assert "grants[0]: another namespace" in denied.output
+    assert "grants[1]: it is not for this identity" in denied.output
+    assert other.split(".")[1] not in denied.output
+
+
+def test_every_operation_can_be_asked_for() -> None:
+    assert {each.value for each in Operation} == OPERATIONS.keys()
