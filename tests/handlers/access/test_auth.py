@@ -397,7 +397,8 @@ def test_permissions_of_a_self_hosted_service(published: Issuer) -> None:
         ("default", "/decode"): 403,
         ("default:", "/decode"): 403,
         ("Default:read", "/decode"): 403,
-        ("default:READ", "/decode"): 403,
+        ("default:READ", "/decode"): 200,
+        ("temporal-systemx:admin", "/decode"): 403,
     }
     with codec_server(settings) as server:
         for (permission, path), status in allowed.items():
