@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from temporal_codec import encryption, pipeline
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.key import ROTATION_WAIT, new_key
-from temporal_codec.keys.keyring import Keyring, with_key
+from temporal_codec.keys.key import LAST_GOOD, ROTATION_WAIT, new_key
+from temporal_codec.keys.keyring import Keyring, with_key, without_key
 from temporal_codec.keys.secrets_manager import (
     CURRENT,
     PENDING,
@@ -44,16 +45,17 @@ class Rotation:
         self._now = now
 
     def create(self) -> None:
-        """Store the new version, unless an earlier try has."""
-        if self._is_current() or self._text(PENDING, self._version):
+        """Store the new version, unless an earlier try did."""
+        if self._current() == self._version or self._text(PENDING, self._version):
             return
-        ring = self._ring_to_extend()
-        empty = not Keyring.from_json(ring)
-        key = new_key(self._now, wait=timedelta(0) if empty else ROTATION_WAIT)
+        text = self._ring_to_extend()
+        ring = Keyring.from_json(text)
+        wait = ROTATION_WAIT if len(ring) else timedelta(0)
+        key = new_key(self._now, wait=wait, derives=ring.derives)
         self._client.put_secret_value(
             SecretId=self._secret,
             ClientRequestToken=self._version,
-            SecretString=with_key(ring, key).decode(),
+            SecretString=with_key(text, key).decode(),
             VersionStages=[PENDING],
             **self._proof,
         )
@@ -62,38 +64,47 @@ class Rotation:
         """Nothing: no other service holds the keys."""
 
     def test(self) -> None:
-        """Make sure that the new version opens all that the current one does, and one key more."""
-        if self._is_current():
-            return
-        old = list(Keyring.from_json(self._text(CURRENT) or b""))
-        new = list(Keyring.from_json(self._text(PENDING, self._version) or b""))
-        if new[:-1] != old:
-            raise RotationError("the new version is not the current one plus one key")
-        (sealed,) = pipeline.encode([b""], new[-1])
-        encryption.open_sealed(new[-1], sealed)
+        """Check that the new version opens all that the current one does, and has one key more."""
+        current = self._current()
+        if current != self._version:
+            self._check_addition(current)
 
     def finish(self) -> None:
-        """Make the new version the current one."""
-        stages = self._stages()
-        if CURRENT not in stages[self._version]:
-            current = [version for version, labels in stages.items() if CURRENT in labels]
-            self._move(CURRENT, to=self._version, origin=current[0] if current else None)
-        if PENDING in stages[self._version]:
+        """Make the new version the current one, unless the current one has changed since."""
+        current = self._current()
+        if current != self._version:
+            self._check_addition(current)
+            # From the version that was checked, and from no other: it fails if that has changed.
+            self._move(CURRENT, to=self._version, origin=current)
+        if PENDING in self._stages()[self._version]:
             self._move(PENDING, to=None, origin=self._version)
+
+    def _check_addition(self, current: str | None) -> None:
+        try:
+            old = self._text(CURRENT, current) or b""
+            check_addition(old, self._text(PENDING, self._version) or b"", self._now)
+        except (RotationError, KeyringError):
+            # Without the stage this rotation is over, and the next one starts with the ring as it
+            # is then: an operator's change in between is never lost.
+            if PENDING in self._stages()[self._version]:
+                self._move(PENDING, to=None, origin=self._version)
+            raise
 
     def _ring_to_extend(self) -> bytes:
         ring = self._text(CURRENT)
         if ring is None:
             raise RotationError("the secret has no current version")
-        if not Keyring.from_json(ring) and Keyring.from_json(self._text(PREVIOUS) or _EMPTY):
+        if not len(Keyring.from_json(ring)) and len(
+            Keyring.from_json(self._text(PREVIOUS) or _EMPTY)
+        ):
             raise RotationError(
                 "the current version is empty while the previous one holds keys: was it "
                 "overwritten? Put the previous version's stage AWSCURRENT back, then rotate"
             )
         return ring
 
-    def _is_current(self) -> bool:
-        return CURRENT in self._stages()[self._version]
+    def _current(self) -> str | None:
+        return next((v for v, labels in self._stages().items() if CURRENT in labels), None)
 
     def _stages(self) -> dict[str, list[str]]:
         described = self._client.describe_secret(SecretId=self._secret)
@@ -109,7 +120,8 @@ class Rotation:
         try:
             answer = self._client.get_secret_value(SecretId=self._secret, **which)
         except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
+            # The second is what it says of a version without this stage.
+            if error_code(error) in {"ResourceNotFoundException", "InvalidRequestException"}:
                 return None
             raise
         return secret_text(answer) if answer.keys() & {"SecretString", "SecretBinary"} else None
@@ -123,6 +135,24 @@ class Rotation:
         )
 
 
+def check_addition(old: bytes, new: bytes, now: datetime) -> None:
+    """Raise RotationError unless `new` is `old` plus one key that seals late enough."""
+    before, after = Keyring.from_json(old), Keyring.from_json(new)
+    added = [*after][-1:]
+    if not added or without_key(new, added[0].id) != msgspec.json.encode(msgspec.json.decode(old)):
+        raise RotationError(
+            "the new version is not the current one plus one key: the ring was changed meanwhile. "
+            "The next rotation starts over"
+        )
+    if len(before) and added[0].activation_date < now + LAST_GOOD:
+        raise RotationError(
+            "the rotation took too long: its key would encrypt before every reader has it. The "
+            "next rotation starts over"
+        )
+    (sealed,) = pipeline.encode([b""], added[0])
+    encryption.open_sealed(added[0], sealed)
+
+
 _EMPTY = b'{"keys":[]}'
 _STEPS: dict[str, Callable[[Rotation], None]] = {
     "createSecret": Rotation.create,
@@ -134,9 +164,9 @@ _logger = Logger(service="codec-rotation")
 _client: Any = None
 
 
-@_logger.inject_lambda_context
+@_logger.inject_lambda_context(log_event=False)
 def handler(event: Event, _context: Any) -> None:  # noqa: ANN401 — the runtime's own object
-    """Run one step; an exception makes Secrets Manager try again later, and raises its alarm."""
+    """Run one step; an exception makes Secrets Manager retry later, and raises the alarm."""
     global _client  # noqa: PLW0603 — an entry file's state: one client for the environment
     step = _STEPS.get(str(event.get("Step")))
     if step is None:

@@ -13,9 +13,10 @@ from temporal_codec.text import shown
 
 KEY_BYTES = 32
 MAX_ID_CHARACTERS = 255
-# Above the 24 hours for which a reader may live on its last good ring: a worker that encrypts
-# with a key can be sure that every reader has it.
+# Above the time for which a reader may live on its last good ring: a worker that encrypts with a
+# key can be sure that every reader has it.
 ROTATION_WAIT = timedelta(hours=25)
+LAST_GOOD = timedelta(hours=24)
 # What a derived key is for: docs/format.md. No NUL can stand in an id or a namespace.
 _DERIVATION = b"temporal-codec/derive/v1\0%b\0%b"
 

@@ -19,9 +19,14 @@ class Keyring:
     A disabled key does neither.
     """
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
-        """Take any number of keys; raises KeyringError where two share an id."""
+    def __init__(self, keys: Iterable[Key] = (), *, derives: bool = False) -> None:
+        """Take any number of keys; raises KeyringError where two share an id.
+
+        `derives` is for keys that are added: whether each namespace has one of its own. A ring
+        whose last key derives goes on so.
+        """
         self._keys = tuple(keys)
+        self.derives = derives or bool(self._keys and self._keys[-1].derives)
         if len({key.id for key in self._keys}) < len(self._keys):
             raise KeyringError("two keys have the same id")
         enabled = [key for key in self._keys if not key.disabled]
@@ -58,7 +63,8 @@ class Keyring:
             ring = _DECODER.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise KeyringError(f"not a key ring: {_plain(error)}") from None
-        return cls(_key(index, entry) for index, entry in enumerate(ring.keys))
+        keys = [_key(index, entry) for index, entry in enumerate(ring.keys)]
+        return cls(keys, derives=ring.derive is not None)
 
 
 def with_key(text: bytes, key: Key) -> bytes:
@@ -97,8 +103,9 @@ class _Entry(msgspec.Struct, omit_defaults=True):
     __repr__ = object.__repr__  # the default would show the key
 
 
-class _Ring(msgspec.Struct):
+class _Ring(msgspec.Struct, omit_defaults=True):
     keys: list[_Entry]
+    derive: Literal["namespace"] | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Ring)
