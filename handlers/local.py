@@ -14,7 +14,8 @@ from handlers.server.app import build_app
 from handlers.server.asgi import App, log
 from handlers.server.audit import Record, Write, discard, lines_to
 from handlers.settings.environ import SettingsError
-from handlers.settings.server import LocalSettings, ServerSettings, local_settings, server_settings
+from handlers.settings.local import LocalSettings, local_settings
+from handlers.settings.server import ServerSettings, server_settings
 from handlers.startup import collect_garbage_again, warm
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.sources import open_source

@@ -42,7 +42,7 @@ BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 320),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 320),
     "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 226),
-    "handlers.preflight": ({"handlers"}, 8),
+    "handlers.preflight": ({"handlers"}, 9),
 }
 
 

@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass, replace
 
-from handlers.settings.environ import Environ, SettingsError, choice
+from handlers.settings.environ import Environ, SettingsError, choice, text
 from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer
 
-AUTHORIZERS = ("policy", "permissions-claim", "temporal-cloud")
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
 _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
 
@@ -27,8 +26,8 @@ class Access:
 
 def read_access(environ: Environ) -> Access:
     """Whose tokens are believed; raises SettingsError."""
-    authorizer = choice(environ, "CODEC_AUTHORIZER", AUTHORIZERS)
-    policy = environ.get("CODEC_POLICY") or None
+    authorizer = choice(environ, "CODEC_AUTHORIZER")
+    policy = text(environ, "CODEC_POLICY") or None
     if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
         raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
     return Access(
@@ -36,13 +35,13 @@ def read_access(environ: Environ) -> Access:
         authorizer=authorizer,
         policy=policy,
         cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
-        passes_through=choice(environ, "CODEC_ON_DENY", ("reject", "passthrough")) == "passthrough",
+        passes_through=choice(environ, "CODEC_ON_DENY") == "passthrough",
     )
 
 
 def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
     # A key in the environment itself would be readable by whoever may look at the function.
-    uri = environ.get("CODEC_CLOUD_API_KEY") or None
+    uri = text(environ, "CODEC_CLOUD_API_KEY") or None
     if (uri is not None) != needed:
         raise SettingsError(
             "CODEC_CLOUD_API_KEY and CODEC_AUTHORIZER=temporal-cloud belong together: set both, "
@@ -56,8 +55,8 @@ def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
 
 
 def _issuer(environ: Environ) -> Issuer:
-    email_claim = environ.get("CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
-    own = [environ.get(name, "") for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
+    email_claim = text(environ, "CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
+    own = [text(environ, name) for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
     if not any(own):
         return replace(TEMPORAL_CLOUD, email_claim=email_claim)
     issuer, jwks_url, audiences = own

@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 
 from handlers.server.cors import Cors
-from handlers.settings.environ import Environ, SettingsError, refuse_unknown
+from handlers.settings.environ import Environ, SettingsError, refuse_unknown, text
 
-LOCAL_ORIGINS = "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080"
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 )
@@ -28,7 +27,7 @@ def preflight_settings(environ: Environ) -> PreflightSettings:
 
 def read_cors(environ: Environ) -> Cors:
     """The origins that may call; raises SettingsError."""
-    origins = environ.get("CODEC_ORIGINS", LOCAL_ORIGINS).split(",")
+    origins = text(environ, "CODEC_ORIGINS").split(",")
     for origin in (origin.strip() for origin in origins):
         if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
             raise SettingsError(

@@ -1,31 +1,12 @@
-"""The names of all settings, and what every reader of them does."""
+"""Reading a setting: its value or the table's default, and the errors of both."""
 
 from collections.abc import Mapping
 
-NAMES = frozenset(
-    {
-        "CODEC_AUDIENCES",
-        "CODEC_AUTH",
-        "CODEC_AUTHORIZER",
-        "CODEC_CLOUD_API_KEY",
-        "CODEC_COMPRESSION",
-        "CODEC_DEFAULT_NAMESPACE",
-        "CODEC_EMAIL_CLAIM",
-        "CODEC_ISSUER",
-        "CODEC_JWKS_URL",
-        "CODEC_KEYRING",
-        "CODEC_ON_DENY",
-        "CODEC_OPERATIONS",
-        "CODEC_ORIGINS",
-        "CODEC_POLICY",
-        "CODEC_STORAGE_BUCKETS",
-        "CODEC_STORAGE_DRIVERS",
-        "CODEC_STORAGE_SHARED",
-        "CODEC_STRICT",
-    }
-)
+from handlers.settings.table import SETTINGS
 
 Environ = Mapping[str, str]
+
+NAMES = frozenset(name for name in SETTINGS if name.startswith("CODEC_"))
 
 
 class SettingsError(Exception):
@@ -33,16 +14,21 @@ class SettingsError(Exception):
 
 
 def refuse_unknown(environ: Environ) -> None:
-    """Raise SettingsError where a setting is none of ours: a misspelt one would be the default."""
+    """Raise SettingsError for an unknown CODEC_ name: a misspelt setting must not be ignored."""
     unknown = sorted(n for n in environ if n.startswith("CODEC_") and n not in NAMES)
     if unknown:
         known = ", ".join(sorted(NAMES))
-        raise SettingsError(f"unknown setting {', '.join(unknown)}; there are {known}")
+        raise SettingsError(f"unknown setting {', '.join(unknown)}; the settings are {known}")
 
 
-def choice(environ: Environ, name: str, choices: tuple[str, ...]) -> str:
-    """The setting of this name, of which the first choice is the default; raises SettingsError."""
-    value = environ.get(name, choices[0])
-    if value not in choices:
-        raise SettingsError(f"{name} must be {' or '.join(choices)}")
+def text(environ: Environ, name: str) -> str:
+    """The setting's value, or its default if it is not set; a value may be empty."""
+    return environ.get(name, SETTINGS[name].default)
+
+
+def choice(environ: Environ, name: str) -> str:
+    """The setting's value, which must be one of its choices; raises SettingsError."""
+    value = text(environ, name)
+    if value not in SETTINGS[name].choices:
+        raise SettingsError(f"{name} must be {' or '.join(SETTINGS[name].choices)}")
     return value

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from handlers.server.cors import Cors
 from handlers.settings.access import Access, read_access
 from handlers.settings.cors import read_cors
-from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown
+from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown, text
 from handlers.settings.storage import read_storage
 from temporal_codec.storage.reference import AllowedReferences
 
 OPERATIONS = ("decode", "encode")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,56 +36,24 @@ class ServerSettings:
     """Whether to fetch keys and policy at start; a snapshot would hold them for days."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """What the local server needs beside."""
-
-    host: str
-    port: int
-    tls_cert: str | None
-    tls_key: str | None
-    access_log: bool
-    """Whether a line tells of each request; it takes as long as decoding a small payload."""
-
-
 def server_settings(environ: Environ) -> ServerSettings:
     """Settings of a function that decodes or encodes; raises SettingsError."""
     refuse_unknown(environ)
     storage = read_storage(environ)
-    with_tokens = choice(environ, "CODEC_AUTH", ("none", "jwt")) == "jwt"
+    with_tokens = choice(environ, "CODEC_AUTH") == "jwt"
     settings = ServerSettings(
         cors=read_cors(environ),
-        keyring=environ.get("CODEC_KEYRING", "development"),
+        keyring=text(environ, "CODEC_KEYRING"),
         operations=_operations(environ, with_storage=storage is not None),
-        default_namespace=environ.get("CODEC_DEFAULT_NAMESPACE", "default") or None,
-        strict=choice(environ, "CODEC_STRICT", ("false", "true")) == "true",
-        compress=choice(environ, "CODEC_COMPRESSION", ("none", "zlib")) == "zlib",
+        default_namespace=text(environ, "CODEC_DEFAULT_NAMESPACE") or None,
+        strict=choice(environ, "CODEC_STRICT") == "true",
+        compress=choice(environ, "CODEC_COMPRESSION") == "zlib",
         storage=storage,
         access=read_access(environ) if with_tokens else None,
-        service=environ.get("POWERTOOLS_SERVICE_NAME", "codec-server"),
+        service=text(environ, "POWERTOOLS_SERVICE_NAME"),
         warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",
     )
     _refuse_open_decoder(environ, settings)
-    return settings
-
-
-def local_settings(environ: Environ) -> LocalSettings:
-    """Settings of the local server; raises SettingsError."""
-    settings = LocalSettings(
-        host=environ.get("HOST") or "127.0.0.1",
-        port=_port(environ.get("PORT") or "8081"),
-        tls_cert=environ.get("TLS_CERT") or None,
-        tls_key=environ.get("TLS_KEY") or None,
-        access_log=choice(environ, "ACCESS_LOG", ("on", "off")) == "on",
-    )
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise SettingsError("TLS_CERT and TLS_KEY belong together: set both, or neither")
-    open_to_all = environ.get("CODEC_AUTH", "none") == "none" or settings.tls_cert is None
-    if settings.host not in _LOOPBACK and open_to_all:
-        raise SettingsError(
-            "HOST beyond loopback wants CODEC_AUTH=jwt and TLS_CERT: anybody who can reach it "
-            "could read every payload"
-        )
     return settings
 
 
@@ -104,15 +71,9 @@ def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:
 
 
 def _operations(environ: Environ, *, with_storage: bool) -> tuple[str, ...]:
-    names = tuple(environ.get("CODEC_OPERATIONS", ",".join(OPERATIONS)).split(","))
+    names = tuple(text(environ, "CODEC_OPERATIONS").split(","))
     if not set(names) <= set(OPERATIONS):
         raise SettingsError(
             f"CODEC_OPERATIONS must be a comma-separated list out of {', '.join(OPERATIONS)}"
         )
     return (*names, "download") if with_storage and "decode" in names else names
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
-        raise SettingsError("PORT must be a number from 0 to 65535")
-    return int(text)

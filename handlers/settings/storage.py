@@ -2,8 +2,8 @@
 
 import re
 
-from handlers.settings.environ import Environ, SettingsError, choice
-from temporal_codec.storage.reference import DRIVER, AllowedReferences
+from handlers.settings.environ import Environ, SettingsError, choice, text
+from temporal_codec.storage.reference import AllowedReferences
 
 # A bucket's own name: an ARN may name another region. A directory bucket has endpoints of its own.
 _BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -12,14 +12,14 @@ _DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and comma
 
 def read_storage(environ: Environ) -> AllowedReferences | None:
     """What is followed; None where no bucket is named. Raises SettingsError."""
-    shared = choice(environ, "CODEC_STORAGE_SHARED", ("false", "true")) == "true"
-    drivers = environ.get("CODEC_STORAGE_DRIVERS", DRIVER).split(",")
+    shared = choice(environ, "CODEC_STORAGE_SHARED") == "true"
+    drivers = text(environ, "CODEC_STORAGE_DRIVERS").split(",")
     if not all(map(_DRIVER.fullmatch, drivers)):
         raise SettingsError(
             "CODEC_STORAGE_DRIVERS must be a comma-separated list of the names under which "
             "workers registered their S3 drivers"
         )
-    names = environ.get("CODEC_STORAGE_BUCKETS", "")
+    names = text(environ, "CODEC_STORAGE_BUCKETS")
     if not names:
         return None
     buckets = names.split(",")

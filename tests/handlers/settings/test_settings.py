@@ -6,7 +6,8 @@ import pytest
 
 from handlers.settings.cors import preflight_settings
 from handlers.settings.environ import NAMES, SettingsError
-from handlers.settings.server import local_settings, server_settings
+from handlers.settings.local import local_settings
+from handlers.settings.server import server_settings
 
 LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "decode"}
 
@@ -251,7 +252,7 @@ def test_the_preflight_function_needs_no_keys_and_no_tokens() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "codec.example.com"])
 def test_a_host_beyond_loopback_is_refused_without_tokens(host: str) -> None:
-    with pytest.raises(SettingsError, match="HOST beyond loopback wants CODEC_AUTH=jwt"):
+    with pytest.raises(SettingsError, match="HOST beyond loopback requires CODEC_AUTH=jwt"):
         local_settings({"HOST": host})
 
 

@@ -1,0 +1,180 @@
+"""The table of settings: every variable that is read, its default, its meaning and an example.
+
+docs/settings.md is generated from it. The preflight function loads it, so it needs no library.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Setting(NamedTuple):
+    """A setting, as its reader and its reference need it."""
+
+    name: str
+    default: str
+    """Empty means that the setting is unset."""
+    meaning: str
+    example: str
+    choices: tuple[str, ...] = ()
+
+
+SECTIONS: Mapping[str, tuple[Setting, ...]] = {
+    "Payloads": (
+        Setting(
+            "CODEC_KEYRING",
+            "development",
+            "Where the key rings are. `{namespace}` in it stands for the request's namespace.",
+            "secretsmanager:temporal-codec/{namespace}",
+        ),
+        Setting(
+            "CODEC_OPERATIONS",
+            "decode,encode",
+            "The operations to serve, comma-separated.",
+            "decode",
+        ),
+        Setting(
+            "CODEC_DEFAULT_NAMESPACE",
+            "default",
+            "The namespace of a request without the header `X-Namespace`. "
+            "If it is empty, such a request is rejected.",
+            "orders-prod.a1b2c",
+        ),
+        Setting(
+            "CODEC_STRICT",
+            "false",
+            "Whether one payload that cannot be decoded fails the whole request. "
+            "By default it is returned unchanged.",
+            "true",
+            ("false", "true"),
+        ),
+        Setting(
+            "CODEC_COMPRESSION",
+            "none",
+            "How encode compresses a payload before it encrypts it.",
+            "zlib",
+            ("none", "zlib"),
+        ),
+    ),
+    "Browsers": (
+        Setting(
+            "CODEC_ORIGINS",
+            "http://localhost:8233,http://127.0.0.1:8233,http://localhost:8080",
+            "The origins of the Web UIs that may call, comma-separated, exactly as browsers "
+            "send them.",
+            "https://cloud.temporal.io",
+        ),
+    ),
+    "Access": (
+        Setting(
+            "CODEC_AUTH",
+            "none",
+            "Whether callers must present a token. `none` is refused on Lambda.",
+            "jwt",
+            ("none", "jwt"),
+        ),
+        Setting(
+            "CODEC_ISSUER",
+            "",
+            "The issuer of the tokens. Set it together with `CODEC_JWKS_URL` and "
+            "`CODEC_AUDIENCES`, or leave all three empty for Temporal Cloud.",
+            "https://issuer.example.com/",
+        ),
+        Setting(
+            "CODEC_JWKS_URL",
+            "",
+            "The address of the issuer's keys (JWKS), over https.",
+            "https://issuer.example.com/.well-known/jwks.json",
+        ),
+        Setting(
+            "CODEC_AUDIENCES",
+            "",
+            "The audiences that a token may be for, comma-separated.",
+            "https://codec.example.com",
+        ),
+        Setting(
+            "CODEC_EMAIL_CLAIM",
+            "",
+            "The token's claim that holds the person's e-mail address. "
+            "If it is empty, Temporal Cloud's claim is used.",
+            "email",
+        ),
+        Setting(
+            "CODEC_AUTHORIZER",
+            "policy",
+            "What decides on access: the policy document, the token's claim `permissions`, or "
+            "the roles and permissions in Temporal Cloud.",
+            "permissions-claim",
+            ("policy", "permissions-claim", "temporal-cloud"),
+        ),
+        Setting(
+            "CODEC_POLICY",
+            "",
+            "The policy document: `file:PATH` or `ssm:NAME`. Without one, nobody has access.",
+            "ssm:/temporal-codec/policy",
+        ),
+        Setting(
+            "CODEC_CLOUD_API_KEY",
+            "",
+            "The secret that holds an API key of Temporal Cloud. Required by "
+            "`CODEC_AUTHORIZER=temporal-cloud`, and rejected without it.",
+            "secretsmanager:temporal/cloud-api-key",
+        ),
+        Setting(
+            "CODEC_ON_DENY",
+            "reject",
+            "What `/decode` answers if access is denied: status 403, or the payloads unchanged.",
+            "passthrough",
+            ("reject", "passthrough"),
+        ),
+    ),
+    "Payloads in S3": (
+        Setting(
+            "CODEC_STORAGE_BUCKETS",
+            "",
+            "The buckets that payloads may be fetched from, comma-separated. "
+            "If it is empty, no payload is fetched.",
+            "orders-payloads",
+        ),
+        Setting(
+            "CODEC_STORAGE_DRIVERS",
+            "aws.s3driver",
+            "The names under which workers registered their S3 drivers, comma-separated.",
+            "aws.s3driver,eu.s3driver",
+        ),
+        Setting(
+            "CODEC_STORAGE_SHARED",
+            "false",
+            "Whether every namespace may read the objects that belong to no namespace.",
+            "true",
+            ("false", "true"),
+        ),
+    ),
+    "Metrics": (
+        Setting(
+            "POWERTOOLS_SERVICE_NAME",
+            "codec-server",
+            "The dimension `service` of all metrics. The template sets it to the stack's name.",
+            "codec-server-prod",
+        ),
+    ),
+    "Local server": (
+        Setting("HOST", "127.0.0.1", "The address that the local server listens on.", "192.0.2.10"),
+        Setting("PORT", "8081", "The port that the local server listens on.", "8443"),
+        Setting(
+            "TLS_CERT",
+            "",
+            "A certificate file in PEM format, together with `TLS_KEY`.",
+            "/etc/tls/tls.crt",
+        ),
+        Setting("TLS_KEY", "", "The certificate's key file in PEM format.", "/etc/tls/tls.key"),
+        Setting(
+            "ACCESS_LOG",
+            "on",
+            "Whether the local server logs one line for each request to standard error.",
+            "off",
+            ("on", "off"),
+        ),
+    ),
+}
+
+SETTINGS = {each.name: each for section in SECTIONS.values() for each in section}
