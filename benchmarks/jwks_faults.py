@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jwt
 
-from handlers.access.https import HttpsDocument
+from handlers.access.documents import https_document
 from handlers.access.jwks import LIFE, Jwks
 from tests.rigs.issuer import Issuer, issuer
 
@@ -36,7 +36,7 @@ def ours(server: Issuer) -> tuple[Lookup, Ageing]:
     def age() -> None:
         ahead[0] += LIFE.fresh
 
-    return Jwks(HttpsDocument(f"{server.url}/jwks.json"), clock).key, age
+    return Jwks(https_document(f"{server.url}/jwks.json"), clock).key, age
 
 
 def _found(lookup: Lookup, kid: str = KNOWN) -> bool:

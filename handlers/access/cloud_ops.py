@@ -13,7 +13,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from handlers.access.https import DEADLINE_SECONDS, FetchError, HttpsHost
+from handlers.access.documents import (
+    DEADLINE_SECONDS,
+    FetchError,
+    HttpsHost,
+    ProxyOf,
+    no_proxy,
+)
 from temporal_codec.cached import Cached, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.strict_json import NotStrict, read_object
@@ -88,10 +94,14 @@ class CloudOps:
     """Temporal Cloud's list of users."""
 
     def __init__(
-        self, fetch_key: Callable[[], str], url: str = URL, clock: Clock = system_clock
+        self,
+        fetch_key: Callable[[], str],
+        url: str = URL,
+        clock: Clock = system_clock,
+        proxy_of: ProxyOf = no_proxy,
     ) -> None:
         """Take what fetches the API key, and where the API is; raises ValueError if not https."""
-        self._host = HttpsHost(url)
+        self._host = HttpsHost(url, proxy_of)
         self.key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
 
     def account_role(self, email: str) -> str | None:

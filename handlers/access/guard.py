@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from handlers.access.authorizer import Authorizer, Decision
-from handlers.access.https import HttpsDocument
+from handlers.access.documents import open_document
 from handlers.access.jwks import Jwks
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Headers, Verifier
 from handlers.settings.access import Access
 from temporal_codec.cached import Cached, InThread
-from temporal_codec.policy import Identity
+from temporal_codec.policy import MAX_BYTES, Identity
 
 NOBODY = b'{"grants":[]}'
 
@@ -47,7 +46,7 @@ def make_guard(access: Access | None) -> Guard | None:
     """The guard that the settings ask for."""
     if access is None:
         return None
-    keys = Jwks(HttpsDocument(access.issuer.jwks_url))
+    keys = Jwks(open_document(access.issuer.jwks_url, MAX_BYTES, access.proxy_of))
     return Guard(Verifier(access.issuer, keys), _authorizer(access))
 
 
@@ -62,25 +61,7 @@ def _authorizer(access: Access) -> Authorizer:
         from handlers.access.cloud_key import Secret  # noqa: PLC0415
         from handlers.access.cloud_ops import CloudOps  # noqa: PLC0415
 
-        return CloudAuthorizer(CloudOps(Secret(access.cloud_api_key)))
+        return CloudAuthorizer(CloudOps(Secret(access.cloud_api_key), proxy_of=access.proxy_of))
     if access.policy is None:
         return PolicyAuthorizer(lambda: NOBODY)
-    scheme, _, name = access.policy.partition(":")
-    return PolicyAuthorizer(Path(name).read_bytes if scheme == "file" else Parameter(name))
-
-
-class Parameter:
-    """A parameter of AWS Systems Manager, fetched anew at each call."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._client: Any = None
-
-    def __call__(self) -> bytes:
-        """Its value; raises what botocore raises."""
-        if self._client is None:
-            from temporal_codec.keys.secrets_manager import make_client  # noqa: PLC0415 — a file needs no AWS
-
-            self._client = make_client("ssm")
-        answer = self._client.get_parameter(Name=self._name)
-        return str(answer["Parameter"]["Value"]).encode()
+    return PolicyAuthorizer(open_document(access.policy, MAX_BYTES))

@@ -1,10 +1,12 @@
 """Settings of who may call: whose tokens are believed, and who of their bearers may read."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers.settings.environ import Environ, SettingsError, choice, text
 from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer
+from temporal_codec.https import Proxy
 
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
 _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
@@ -21,7 +23,9 @@ class Access:
     cloud_api_key: str | None
     """The secret that holds Temporal Cloud's API key, for that authorizer alone."""
     passes_through: bool
-    """Whether /decode gives a caller who may not read the payloads back as they came."""
+    """Whether /decode returns the payloads unchanged to a caller that the policy denies."""
+    proxy_of: Callable[[str], Proxy | None]
+    """The proxy that leads to a host."""
 
 
 def read_access(environ: Environ) -> Access:
@@ -36,6 +40,7 @@ def read_access(environ: Environ) -> Access:
         policy=policy,
         cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
         passes_through=choice(environ, "CODEC_ON_DENY") == "passthrough",
+        proxy_of=_proxy_of(environ),
     )
 
 
@@ -68,3 +73,11 @@ def _issuer(environ: Environ) -> Issuer:
     if not _HTTPS.fullmatch(jwks_url):
         raise SettingsError("CODEC_JWKS_URL must be an https address")
     return Issuer(issuer, jwks_url, tuple(audiences.split(",")), email_claim)
+
+
+def _proxy_of(environ: Environ) -> Callable[[str], Proxy | None]:
+    if not (environ.get("https_proxy") or environ.get("HTTPS_PROXY")):
+        return lambda _host: None
+    from handlers.settings.proxy import read_proxy  # noqa: PLC0415 — few have one
+
+    return read_proxy(environ)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.access.https import FetchError, HttpsDocument
+from handlers.access.documents import FetchError, https_document
 from handlers.access.jwks import MAX_KEYS, Jwks, JwksError, JwksUnavailable, UnknownKid, parse
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import key
@@ -42,7 +42,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def jwks(server: Issuer, clock: FakeClock) -> Jwks:
-    return Jwks(HttpsDocument(f"{server.url}/jwks.json"), clock)
+    return Jwks(https_document(f"{server.url}/jwks.json"), clock)
 
 
 def known(jwks: Jwks, kid: str = "key-1") -> bool:
@@ -191,12 +191,12 @@ def test_a_set_that_is_too_large(jwks: Jwks, server: Issuer) -> None:
 
 def test_a_host_that_does_not_resolve() -> None:
     with pytest.raises(FetchError):
-        HttpsDocument("https://issuer.invalid/jwks.json")()
+        https_document("https://issuer.invalid/jwks.json")()
 
 
 def test_a_host_that_does_not_answer() -> None:
     with pytest.raises(FetchError):
-        HttpsDocument("https://127.0.0.1:1/jwks.json")()
+        https_document("https://127.0.0.1:1/jwks.json")()
 
 
 def test_a_certificate_that_nobody_vouches_for(
@@ -205,14 +205,14 @@ def test_a_certificate_that_nobody_vouches_for(
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
     with pytest.raises(FetchError, match="SSLCertVerificationError"):
-        HttpsDocument(f"{server.url}/jwks.json")()
+        https_document(f"{server.url}/jwks.json")()
     assert server.fetches == 0
 
 
 @pytest.mark.parametrize("url", ["http://a.example.com/x", "file:///etc/passwd", "https:///x", ""])
 def test_https_only(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
-        HttpsDocument(url)
+        https_document(url)
 
 
 def test_a_published_key_is_accepted_within_thirty_seconds(
@@ -259,7 +259,7 @@ def test_a_hundred_cold_calls_fetch_once(jwks: Jwks, server: Issuer) -> None:
 def test_the_first_fetch_may_fail_without_a_word(server: Issuer) -> None:
     """At init nobody waits for an answer yet."""
     server.fault = "500"
-    Jwks(HttpsDocument(f"{server.url}/jwks.json")).cached.warm()
+    Jwks(https_document(f"{server.url}/jwks.json")).cached.warm()
     assert server.fetches == 1
 
 

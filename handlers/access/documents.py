@@ -1,0 +1,164 @@
+"""Documents that decide who may call: where they are, and how one is fetched."""
+
+import ssl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from temporal_codec.errors import CodecError
+from temporal_codec.https import USER_AGENT, ExchangeError, Peer, Proxy, Stage
+
+DEADLINE_SECONDS = 1.5
+MAX_BYTES = 150_000
+"""Of a document that is fetched over https."""
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Fetch = Callable[[], bytes]
+ProxyOf = Callable[[str], Proxy | None]
+
+
+class FetchError(CodecError):
+    """The document cannot be fetched; the message says why."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        """Take the reason, and the status of an answer that was not 200."""
+        super().__init__(reason)
+        self.status = status
+
+
+def no_proxy(_host: str) -> None:
+    """Every host is reached without a proxy."""
+
+
+class HttpsHost:
+    """A host that is asked for documents over https, or over http on this machine."""
+
+    def __init__(self, url: str, proxy_of: ProxyOf = no_proxy) -> None:
+        """Take an address, whose path does not matter; raises ValueError if it is not https."""
+        parts = urlsplit(url)
+        host, tls = parts.hostname or "", parts.scheme == "https"
+        if not host or not (tls or (parts.scheme == "http" and host in _LOOPBACK)):
+            raise ValueError("an https address is needed")
+        self._name = parts.netloc
+        context = ssl.create_default_context() if tls else None
+        self._peer = Peer(host, parts.port or (443 if tls else 80), context, proxy_of(host))
+
+    def get(
+        self,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> bytes:
+        """The document at this path and query, within these seconds; raises FetchError.
+
+        The caller makes sure that neither the target nor a header holds the end of a line.
+        """
+        request = _request(target, {"Host": self._name, **(headers or {})})
+        try:
+            reply = self._peer.exchange(request, seconds, MAX_BYTES)
+        except ExchangeError as error:
+            size = f": over {MAX_BYTES} bytes" if error.stage is Stage.SIZE else ""
+            raise FetchError(f"{error}{size}") from None
+        if reply.status != 200:  # a redirect too: none is followed
+            raise FetchError(f"status {reply.status}", reply.status)
+        if dict(reply.headers).get("content-encoding", "identity") != "identity":
+            raise FetchError("it is compressed although plain was asked for")
+        return reply.body
+
+
+def _request(target: str, headers: Mapping[str, str]) -> bytes:
+    given = {
+        **headers,
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def https_document(url: str, proxy_of: ProxyOf = no_proxy) -> Fetch:
+    """What fetches the document at this address; raises ValueError if it is not https."""
+    host, parts = HttpsHost(url, proxy_of), urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return lambda: host.get(target)
+
+
+def open_document(uri: str, max_bytes: int, proxy_of: ProxyOf = no_proxy) -> Fetch:
+    """What fetches the document at `file:PATH`, `ssm:NAME`, `s3:BUCKET/KEY` or an https address.
+
+    It raises FetchError, which names the document.
+    """
+    scheme, _, name = uri.partition(":")
+    if scheme not in _READERS:
+        return https_document(uri, proxy_of)
+    read = _READERS[scheme](name, max_bytes)
+
+    def fetch() -> bytes:
+        try:
+            document = read()
+        except Exception as error:  # noqa: BLE001 — whatever it is, the document is not there
+            raise FetchError(f"{uri}: {_cause(error)}") from None
+        if len(document) > max_bytes:
+            raise FetchError(f"{uri}: it has more than {max_bytes} bytes")
+        return document
+
+    return fetch
+
+
+def _cause(error: Exception) -> str:
+    # AWS's texts may quote what was sent; its codes and the system's texts do not.
+    answer = getattr(error, "response", None)
+    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    return code or getattr(error, "strerror", None) or type(error).__name__
+
+
+def _file(path: str, max_bytes: int) -> Fetch:
+    def read() -> bytes:
+        with Path(path).open("rb") as file:
+            return file.read(max_bytes + 1)
+
+    return read
+
+
+def _parameter(name: str, _max_bytes: int) -> Fetch:
+    client = _Client("ssm")
+    return lambda: str(client.made.get_parameter(Name=name)["Parameter"]["Value"]).encode()
+
+
+def _object(name: str, max_bytes: int) -> Fetch:
+    bucket, _, key = name.partition("/")
+    client = _Client("s3")
+
+    def read() -> bytes:
+        body = client.made.get_object(Bucket=bucket, Key=key)["Body"]
+        with body:
+            document: bytes = body.read(max_bytes + 1)
+            return document
+
+    return read
+
+
+class _Client:
+    """An AWS client, made when it is first needed: a file needs none."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._made: Any = None
+
+    @property
+    def made(self) -> Any:  # noqa: ANN401 — botocore makes it at run time
+        if self._made is None:
+            from temporal_codec.keys.secrets_manager import make_client  # noqa: PLC0415
+
+            self._made = make_client(self._service)
+        return self._made
+
+
+_READERS: dict[str, Callable[[str, int], Fetch]] = {
+    "file": _file,
+    "ssm": _parameter,
+    "s3": _object,
+}

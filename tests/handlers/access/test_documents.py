@@ -1,0 +1,311 @@
+"""Where documents come from, and the one HTTPS client: bounded, through a proxy, with a name."""
+
+import socket
+import ssl
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from handlers.access.documents import FetchError, https_document, open_document
+from handlers.settings.environ import SettingsError
+from handlers.settings.proxy import read_proxy
+from temporal_codec.https import ExchangeError, Peer, Proxy, Stage
+from tests.rigs.issuer import certificate
+
+Serve = Callable[[socket.socket], None]
+
+
+@contextmanager
+def listening(serve: Serve) -> Iterator[int]:
+    """A server that treats each connection so; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+        def handle(connection: socket.socket) -> None:
+            with connection:
+                try:
+                    serve(connection)
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def head(connection: socket.socket) -> bytes:
+    read = b""
+    while b"\r\n\r\n" not in read:
+        piece = connection.recv(65_536)
+        if not piece:
+            break
+        read += piece
+    return read
+
+
+@contextmanager
+def over_tls(folder: Path, answer: Serve, hosts: tuple[str, ...] = ("localhost",)) -> Iterator[int]:
+    cert, private = certificate(folder, hosts=hosts)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, private)
+
+    def serve(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        with tls.wrap_socket(connection, server_side=True) as stream:
+            answer(stream)
+
+    with listening(serve) as port:
+        yield port
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_server_that_keeps_the_connection_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Connection: close` may be ignored: the length says where the document ends."""
+    gone = threading.Event()
+
+    def answer(stream: socket.socket) -> None:
+        head(stream)
+        stream.sendall(OK)
+        gone.wait(10)
+
+    with over_tls(tmp_path, answer) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert https_document(f"https://localhost:{port}/jwks")() == b"{}"
+        gone.set()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_document_that_is_cut_off_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    how = (
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}" if chunked else b"Content-Length: 3\r\n\r\n{}"
+    )
+
+    def answer(stream: socket.socket) -> None:
+        head(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\n" + how)
+
+    with over_tls(tmp_path, answer) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        with pytest.raises(FetchError, match="IncompleteRead"):
+            https_document(f"https://localhost:{port}/jwks")()
+
+
+def test_requests_carry_a_user_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall may refuse requests without one."""
+    seen: list[bytes] = []
+
+    def answer(stream: socket.socket) -> None:
+        seen.append(head(stream))
+        stream.sendall(OK)
+
+    with over_tls(tmp_path, answer) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        https_document(f"https://localhost:{port}/jwks?a=b")()
+    assert seen[0].startswith(b"GET /jwks?a=b HTTP/1.1\r\n")
+    assert b"\r\nUser-Agent: temporal-codec-server\r\n" in seen[0]
+
+
+def test_a_certificate_for_another_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """J1: a trusted certificate of another host is no proof of this one; nothing is sent."""
+    seen: list[bytes] = []
+
+    def answer(stream: socket.socket) -> None:
+        seen.append(head(stream))
+        stream.sendall(OK)
+
+    with over_tls(tmp_path, answer, hosts=("other.example.com",)) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        with pytest.raises(FetchError, match="SSLCertVerificationError"):
+            https_document(f"https://localhost:{port}/jwks")()
+    assert not any(seen)
+
+
+def test_reading_stops_at_the_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """J1: what the server goes on sending is not taken in."""
+    sent = 0
+
+    def answer(stream: socket.socket) -> None:
+        nonlocal sent
+        head(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(3000):
+            stream.sendall(bytes(10_000))
+            sent += 10_000
+
+    with over_tls(tmp_path, answer) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        with pytest.raises(FetchError, match="150000 bytes"):
+            https_document(f"https://localhost:{port}/jwks")()
+    # What the two sockets buffer comes on top, and is far from the 30 MB that would be sent.
+    assert sent < 20_000_000
+
+
+def test_a_head_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(stream: socket.socket) -> None:
+        head(stream)
+        for _ in range(100):
+            stream.sendall(b"X-A: " + b"b" * 60_000 + b"\r\n")
+
+    with over_tls(tmp_path, answer) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        with pytest.raises(FetchError):
+            https_document(f"https://localhost:{port}/jwks")()
+
+
+def test_one_retry_on_a_connection_that_fails() -> None:
+    """J1: an address is tried twice, and a request that was sent is not sent again."""
+    opened: list[int] = []
+
+    def drop(connection: socket.socket) -> None:
+        opened.append(1)
+        connection.close()
+
+    context = ssl.create_default_context()
+    with listening(drop) as port, pytest.raises(ExchangeError):
+        Peer("localhost", port, context).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
+    assert len(opened) <= 2
+    sent: list[bytes] = []
+
+    def take(connection: socket.socket) -> None:
+        sent.append(head(connection))
+
+    with listening(take) as port, pytest.raises(ExchangeError):
+        Peer("localhost", port, None).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
+    assert sent == [b"GET / HTTP/1.1\r\n\r\n"]
+
+
+def test_an_address_without_a_listener_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refuse(address: object, _timeout: float) -> socket.socket:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(ExchangeError) as caught:
+        Peer("localhost", 1, None).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
+    assert caught.value.stage is Stage.CONNECT
+    assert len(tried) == 2
+
+
+def tunnel(asked: list[bytes], reply: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Serve:
+    """A proxy that connects to whatever it is asked for."""
+
+    def serve(connection: socket.socket) -> None:
+        request = head(connection)
+        asked.append(request)
+        connection.sendall(reply)
+        if b" 200 " not in reply:
+            return
+        port = int(request.split(b" ")[1].rpartition(b":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as onward:
+            back = threading.Thread(target=_copy, args=(onward, connection), daemon=True)
+            back.start()
+            _copy(connection, onward)
+            back.join(5)
+
+    return serve
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    while piece := source.recv(65_536):
+        target.sendall(piece)
+
+
+def answer_ok(stream: socket.socket) -> None:
+    head(stream)
+    stream.sendall(OK)
+
+
+def test_a_proxy_is_used_and_given_its_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTPS_PROXY: TLS goes through it end to end."""
+    asked: list[bytes] = []
+    with over_tls(tmp_path, answer_ok) as port, listening(tunnel(asked)) as proxy:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        proxy_of = read_proxy({"HTTPS_PROXY": f"http://user:p%40ss@127.0.0.1:{proxy}"})
+        assert https_document(f"https://localhost:{port}/jwks", proxy_of)() == b"{}"
+    assert asked[0].startswith(f"CONNECT localhost:{port} HTTP/1.1\r\n".encode())
+    assert b"Proxy-Authorization: Basic " + b64encode(b"user:p@ss") in asked[0]
+
+
+@pytest.mark.parametrize("no_proxy", ["localhost", "*", "other,localhost", ".localhost"])
+def test_no_proxy_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+) -> None:
+    with over_tls(tmp_path, answer_ok) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        proxy_of = read_proxy({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": no_proxy})
+        assert https_document(f"https://localhost:{port}/jwks", proxy_of)() == b"{}"
+
+
+def test_a_proxy_that_trickles_is_given_up_in_time() -> None:
+    """The total deadline holds for the proxy's answer too."""
+    stop = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        head(connection)
+        while not stop.wait(0.1):
+            connection.sendall(b"H")
+
+    context = ssl.create_default_context()
+    with listening(trickle) as port:
+        peer = Peer("codec.example.com", 443, context, Proxy("127.0.0.1", port))
+        with pytest.raises(ExchangeError) as caught:
+            peer.exchange(b"GET / HTTP/1.1\r\n\r\n", 0.6, 10)
+        stop.set()
+    assert (caught.value.stage, type(caught.value.cause)) == (Stage.PROXY, TimeoutError)
+
+
+def test_a_proxy_that_refuses_is_named_as_such() -> None:
+    """Its credentials stand in no message."""
+    asked: list[bytes] = []
+    with listening(tunnel(asked, b"HTTP/1.1 407 No\r\n\r\n")) as port:
+        proxy = Proxy("127.0.0.1", port, "user:s3cret")
+        peer = Peer("codec.example.com", 443, ssl.create_default_context(), proxy)
+        with pytest.raises(ExchangeError, match="the proxy does not connect") as caught:
+            peer.exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10)
+    assert "s3cret" not in repr(caught.value) + repr(proxy)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:s3cret@p:1", "socks5://u:s3cret@p:1", "http://", "http://u:s3cret@p:port"]
+)
+def test_a_proxy_that_cannot_be_used_is_a_settings_error(url: str) -> None:
+    with pytest.raises(SettingsError, match="HTTPS_PROXY") as caught:
+        read_proxy({"HTTPS_PROXY": url})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_is_read_each_time_and_bounded(tmp_path: Path) -> None:
+    """An issuer without a network publishes its keys in a file."""
+    file = tmp_path / "jwks.json"
+    fetch = open_document(f"file:{file}", 10)
+    with pytest.raises(FetchError, match=r"jwks\.json: No such file"):
+        fetch()
+    file.write_bytes(b"1234567890")
+    assert fetch() == b"1234567890"
+    file.write_bytes(b"12345678901")
+    with pytest.raises(FetchError, match="more than 10 bytes"):
+        fetch()
