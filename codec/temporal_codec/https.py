@@ -70,17 +70,16 @@ class Peer:
     ) -> None:
         """Take its name and port; without `tls` it is asked over http."""
         self._host, self._port, self._tls, self._proxy = host, port, tls, proxy
+        self._first_port = proxy.port if proxy else port
         self.certificate: dict[str, Any] = {}
         """Of the latest connection, as `ssl` reads it; empty over http."""
         self.version = "plain http"
 
     def addresses(self) -> Sequence[str]:
         """What the name to connect to resolves to; raises ExchangeError."""
-        host, port = (
-            (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
-        )
+        first = self._proxy.host if self._proxy else self._host
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(first, self._first_port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise ExchangeError(Stage.RESOLVE, error) from None
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -117,10 +116,9 @@ class Peer:
         raise fault
 
     def _reach(self, address: str, deadline: float, untried: int) -> socket.socket:
-        port = self._proxy.port if self._proxy else self._port
         try:
             # One address that swallows everything must not take the time of the next.
-            return socket.create_connection((address, port), _left(deadline) / untried)
+            return socket.create_connection((address, self._first_port), _left(deadline) / untried)
         except OSError as error:
             raise ExchangeError(Stage.CONNECT, error) from None
 
@@ -143,11 +141,11 @@ class Peer:
 
     def _tunnel(self, raw: socket.socket, proxy: Proxy, deadline: float) -> None:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        lines = [f"CONNECT {host}:{self._port} HTTP/1.1", f"Host: {host}:{self._port}"]
-        lines.append(f"User-Agent: {USER_AGENT}")
-        if proxy.credentials:
-            token = b64encode(proxy.credentials.encode()).decode()
-            lines.append(f"Proxy-Authorization: Basic {token}")
+        token = b64encode(proxy.credentials.encode()).decode()
+        lines = [
+            *(f"CONNECT {host}:{self._port} HTTP/1.1", f"Host: {host}:{self._port}"),
+            *(f"User-Agent: {USER_AGENT}", f"Proxy-Authorization: Basic {token}"),
+        ][: 4 if token else 3]
         try:
             raw.settimeout(_left(deadline))
             raw.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
