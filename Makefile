@@ -7,7 +7,7 @@ BUILT := .aws-sam/build/template.yaml
 
 include tools.mk
 
-.PHONY: help run demo test check bench fuzz mutants seals screenshots build deploy local digest \
+.PHONY: help run demo test check bench fuzz mutants seals references screenshots build deploy local digest \
 	image release-check sbom audit
 
 help: ## list the targets
@@ -50,6 +50,9 @@ mutants: $(SYNCED) ## put faults into the code: the tests must find each; MODULE
 
 seals: $(SYNCED) ## encrypt a million times: no nonce may come twice
 	SEALS=1000000 $(RUN) pytest --timeout 7200 tests/codec/test_encryption.py
+
+references: $(SYNCED) ## write docs/settings.md, policy.md and cli.md from the code
+	$(RUN) python -m tools.references
 
 screenshots: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## take the docs' pictures of the Web UI
 	$(RUN) python -m tests.screenshots

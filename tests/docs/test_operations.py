@@ -16,8 +16,6 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from handlers.server.problem import REASONS, TITLES
-from temporal_codec import Reason
 from temporal_codec.keys.key import ROTATION_WAIT
 from temporal_codec.keys.sources import RING_LIFE
 from tests.codec.cli.terminal import PROGRAM, temporal_codec
@@ -96,26 +94,6 @@ def test_aws_knows_what_it_is_asked(words: list[str]) -> None:
     needed = {xform_name(name, "-") for name in shape.required_members}
     assert given <= known
     assert needed <= given
-
-
-def rows(column: str) -> set[str]:
-    """The first column of the table that has this heading."""
-    table = PAGE.split(f"| {column} |", 1)[1].split("\n\n", 1)[0]
-    return {line.split("|")[1].strip(" `") for line in table.splitlines()[2:]}
-
-
-def test_every_reason_code_is_explained() -> None:
-    assert rows("undecoded") == set(Reason)
-    assert rows("reason") == {*REASONS, "disconnected"}
-
-
-def test_every_reason_has_its_status() -> None:
-    table = PAGE.split("| reason | status |", 1)[1].split("\n\n", 1)[0]
-    told = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", table, re.MULTILINE))
-    assert told == {name: str(status) for name, (status, _) in REASONS.items()} | {
-        "disconnected": "499"
-    }
-    assert {status for status, _ in REASONS.values()} == set(TITLES)
 
 
 def test_the_figures_are_those_of_the_code() -> None:
