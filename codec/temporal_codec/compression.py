@@ -3,29 +3,12 @@
 import zlib
 from collections.abc import Callable
 
-import msgspec
-
+from temporal_codec.allowance import Allowance
 from temporal_codec.errors import PayloadError, Reason
 
-MAX_INFLATED_BYTES = 4_000_000
 _MAX_RATIO = 1032  # of DEFLATE; snappy stays far below
-
-
-class Allowance(msgspec.Struct):
-    """How many bytes one request may inflate to, refused payloads included.
-
-    It lies far above what an answer can hold; it is there to end a list of bombs.
-    """
-
-    left: int = 16 * MAX_INFLATED_BYTES
-
-    def next_cap(self) -> int:
-        """The most that the next payload may inflate to; never below 0."""
-        return max(0, min(MAX_INFLATED_BYTES, self.left))
-
-    def take(self, inflated: int) -> None:
-        """Note that this many bytes were inflated."""
-        self.left -= inflated
+_MAX_MEMBERS = 100  # of one gzip stream
+_FED_BYTES = 4096  # at a time: what follows a member is copied when the member ends
 
 
 def deflate(data: bytes) -> bytes:
@@ -46,21 +29,45 @@ def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     return inflated
 
 
-def _stream(window: int) -> Callable[[bytes, int], bytes]:
-    def inflate_stream(data: bytes, cap: int) -> bytes:
-        stream = zlib.decompressobj(window)
-        try:
-            inflated = stream.decompress(data, cap + 1)
-        except zlib.error:
-            raise PayloadError(Reason.COMPRESSION) from None
-        if len(inflated) > cap:
-            raise PayloadError(Reason.TOO_LARGE)
-        # Not at the end: truncated. Bytes left over: garbage, or a second member.
-        if not stream.eof or stream.unused_data:
-            raise PayloadError(Reason.COMPRESSION)
-        return inflated
+def _zlib(data: bytes, cap: int) -> bytes:
+    inflated, rest = _member(zlib.MAX_WBITS, memoryview(data), cap)
+    if rest:
+        raise PayloadError(Reason.COMPRESSION)
+    return inflated
 
-    return inflate_stream
+
+def _gzip(data: bytes, cap: int) -> bytes:
+    # Members that follow each other are one stream (RFC 1952).
+    inflated, rest = _member(_GZIP, memoryview(data), cap)
+    members = [inflated]
+    while rest:
+        inflated, rest = _member(_GZIP, rest, cap - sum(map(len, members)))
+        members.append(inflated)
+        if len(members) > _MAX_MEMBERS:
+            raise PayloadError(Reason.COMPRESSION)
+    return b"".join(members) if len(members) > 1 else inflated
+
+
+_GZIP = zlib.MAX_WBITS | 16
+
+
+def _member(window: int, data: memoryview, cap: int) -> tuple[bytes, memoryview]:
+    # What it inflates to, and what follows it. Not at its end: truncated.
+    stream = zlib.decompressobj(window)
+    pieces: list[bytes] = []
+    size = fed = 0
+    try:
+        while not stream.eof and fed < len(data):
+            fed += len(chunk := data[fed : fed + (_FED_BYTES if window == _GZIP else len(data))])
+            pieces.append(stream.decompress(chunk, cap + 1 - size))
+            size += len(pieces[-1])
+            if size > cap:
+                raise PayloadError(Reason.TOO_LARGE)
+    except zlib.error:
+        raise PayloadError(Reason.COMPRESSION) from None
+    if not stream.eof:
+        raise PayloadError(Reason.COMPRESSION)
+    return b"".join(pieces), data[fed - len(stream.unused_data) :]
 
 
 def _snappy(data: bytes, cap: int) -> bytes:
@@ -76,7 +83,7 @@ def _snappy(data: bytes, cap: int) -> bytes:
 
 
 ENCODINGS: dict[bytes, Callable[[bytes, int], bytes]] = {
-    b"binary/zlib": _stream(zlib.MAX_WBITS),
-    b"binary/gzip": _stream(zlib.MAX_WBITS | 16),
+    b"binary/zlib": _zlib,
+    b"binary/gzip": _gzip,
     b"binary/snappy": _snappy,
 }

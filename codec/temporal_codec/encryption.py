@@ -8,6 +8,8 @@ There is no associated data: workers in every language must be able to open what
 Namespaces are kept apart by separate key rings.
 """
 
+from collections.abc import Mapping
+
 from cryptography.exceptions import InvalidTag
 
 from temporal_codec.errors import PayloadError, Reason
@@ -19,9 +21,23 @@ KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
 _LEAST_BYTES = NONCE_BYTES + TAG_BYTES
-# Members of other systems that use the same encoding name for envelopes of their own.
-FOREIGN = frozenset({"encryption-dek", "encrypted-data-key"})
+# Formats of other systems, by a member of their metadata or by their encoding. The first two use
+# the same encoding name for envelopes of their own.
+_FOREIGN_MEMBERS = {
+    "encryption-dek": "temporal-proxy",
+    "encrypted-data-key": "temporal-cloud-proxy",
+}
+_FOREIGN_ENCODINGS = {b"awsencryptionsdk/binary/encrypted": "aws-encryption-sdk"}
+FOREIGN = frozenset(_FOREIGN_MEMBERS)
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
+
+
+def foreign_format(metadata: Mapping[str, bytes]) -> str | None:
+    """The name of the other system that encrypted a payload with this metadata."""
+    encoding = metadata.get(ENCODING)
+    if encoding == ENCRYPTED:
+        return next((name for each, name in _FOREIGN_MEMBERS.items() if each in metadata), None)
+    return _FOREIGN_ENCODINGS.get(encoding or b"")
 
 
 def sealed_metadata(key: Key) -> dict[str, bytes]:

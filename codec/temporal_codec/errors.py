@@ -10,6 +10,7 @@
     ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
     ├── StorageUnavailable    an object cannot be had now; a later try may succeed
     ├── PolicyError           the text of a policy is wrong
+    ├── AnswerTooLarge        what was opened is more than a request may become
     ├── ObjectsTooLarge       the objects of one request are more than it may hold together
     └── InvalidNamespace      a name that no namespace can have
 
@@ -36,6 +37,8 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     MALFORMED = "malformed"
     TOO_MANY_LAYERS = "too-many-layers"
+    TOO_MANY_FIELDS = "too-many-fields"
+    FOREIGN_FORMAT = "foreign-format"
     # Of references to payloads in S3.
     BAD_REFERENCE = "bad-reference"
     REFERENCE_REFUSED = "reference-refused"
@@ -53,9 +56,11 @@ class CodecError(Exception):
 class PayloadError(CodecError):
     """A payload can never be opened, whoever asks and however often."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, subject: str | None = None) -> None:
+        """Take the reason, and what it is about: a foreign format, a key id's fingerprint."""
         super().__init__(reason.value)
         self.reason = reason
+        self.subject = subject
 
 
 class NotEncrypted(CodecError):
@@ -84,6 +89,10 @@ class KeyringUnavailable(CodecError):
 
 class StorageUnavailable(CodecError):
     """An object cannot be had at the moment."""
+
+
+class AnswerTooLarge(CodecError):
+    """What was opened is together more than a request may become."""
 
 
 class ObjectsTooLarge(CodecError):

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from temporal_codec import compression, encryption
+from temporal_codec.allowance import Allowance
 from temporal_codec.cached import InThread, NotHeld
+from temporal_codec.common import CommonMetadata, recognise
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys, held
 from temporal_codec.payload import ENCODING, HasContent
-from temporal_codec.protobuf import CommonMetadata, parse, recognise, serialize
+from temporal_codec.protobuf import serialize
 
 MAX_LAYERS = 4
 _ZLIB = b"binary/zlib"
@@ -38,27 +40,31 @@ Outcome = Opened | PayloadError | None
 
 
 def decode(
-    payloads: Iterable[HasContent], keys: Keys, allowance: compression.Allowance | None = None
+    payloads: Iterable[HasContent], keys: Keys, allowance: Allowance | None = None
 ) -> list[Outcome]:
     """Open each payload, in order; one that cannot be opened never affects another.
 
     `allowance` bounds what they may inflate to, by default as a request's are.
     Raises KeyringUnavailable, for the whole list, where a key may exist but cannot be fetched now.
     """
-    opener = _Opener(keys, allowance or compression.Allowance())
+    opener = _Opener(keys, allowance or Allowance())
     return [opener.outcome(payload) for payload in payloads]
 
 
-async def decode_held(
-    payloads: Sequence[HasContent],
-    keys: Keys,
-    in_thread: InThread = asyncio.to_thread,
-    *,
-    in_background: bool = False,
-) -> list[Outcome]:
+class Session(msgspec.Struct, frozen=True):
+    """What the payloads of one request are decoded with."""
+
+    keys: Keys
+    in_thread: InThread = asyncio.to_thread
+    allowance: Allowance = msgspec.field(default_factory=Allowance)
+    in_background: bool = False
+    """That of `Cached.held`."""
+
+
+async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[Outcome]:
     """`decode` in the event loop what the held keys open, and in a thread what needs others."""
-    allowance = compression.Allowance()
-    opener = _Opener(held(keys, in_background=in_background), allowance)
+    keys, allowance = session.keys, session.allowance
+    opener = _Opener(held(keys, in_background=session.in_background), allowance)
     outcomes: list[Outcome] = []
     left: list[int] = []
     for index, payload in enumerate(payloads):
@@ -68,7 +74,7 @@ async def decode_held(
             outcomes.append(None)
             left.append(index)
     if left:
-        rest = await in_thread(decode, [payloads[index] for index in left], keys, allowance)
+        rest = await session.in_thread(decode, [payloads[index] for index in left], keys, allowance)
         for index, outcome in zip(left, rest, strict=True):
             outcomes[index] = outcome
     return outcomes
@@ -118,7 +124,7 @@ Opener = tuple[Callable[[Any, bytes], bytes], Any, tuple[str, ...]]
 class _Opener:
     """Takes encodings off, with the keys and the allowance of one request."""
 
-    def __init__(self, keys: Keys, allowance: compression.Allowance) -> None:
+    def __init__(self, keys: Keys, allowance: Allowance) -> None:
         self._keys = keys
         self._allowance = allowance
         self._held: dict[bytes, Key] = {}
@@ -127,9 +133,12 @@ class _Opener:
     def outcome(self, payload: HasContent) -> Outcome:
         """What decoding this payload gives; one never affects another."""
         try:
-            return self.peel(payload.metadata, payload.data)
+            opened = self.peel(payload.metadata, payload.data)
         except PayloadError as error:
             return error
+        if opened is not None:
+            self._allowance.keep(opened.serialized)
+        return opened
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
         """Take off all that are ours; None where not even the outermost one is."""
@@ -149,17 +158,20 @@ class _Opener:
             if common is not None:  # nothing that is recognised is encoded
                 break
             layers -= 1
-            inner = parse(serialized)
+            inner = self._allowance.parse(serialized)
             data = inner.data
             opener = self._opener(inner.metadata)
         return opened
 
     def _opener(self, metadata: Mapping[str, bytes]) -> Opener | None:
-        if not is_encoded(metadata):
-            return None
-        encoding = metadata[ENCODING]
-        if encoding != encryption.ENCRYPTED:
+        encoding = metadata.get(ENCODING)
+        if encoding in compression.ENCODINGS:
             return partial(compression.inflate, encoding), self._allowance, ()
+        if encoding != encryption.ENCRYPTED or not encryption.FOREIGN.isdisjoint(metadata):
+            foreign = encryption.foreign_format(metadata)
+            if foreign is not None:
+                raise PayloadError(Reason.FOREIGN_FORMAT, foreign)
+            return None
         key_id = metadata.get(encryption.KEY_ID)
         if key_id is None:
             raise PayloadError(Reason.NO_KEY_ID)

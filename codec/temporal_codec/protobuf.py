@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self, cast
 from google.protobuf.message import DecodeError
 
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.payload import ENCODING, Received
+from temporal_codec.payload import Received
 
 
 class PayloadMessage(Protocol):
@@ -84,6 +84,39 @@ def parse(serialized: bytes) -> PayloadMessage:
         raise PayloadError(Reason.MALFORMED) from None
 
 
+def count_fields(serialized: bytes, at_most: int) -> int:
+    """The number of fields in a serialized message; stops above `at_most`.
+
+    Raises PayloadError where it has what no Payload has; the rest is for `parse` to refuse.
+    """
+    found, at, end = 0, 0, len(serialized)
+    while at < end and found <= at_most:
+        found += 1
+        tag, at = _read_varint(serialized, at)
+        kind = tag & 7
+        if kind == 2:  # bytes, and what is written as bytes
+            size, at = _read_varint(serialized, at)
+            at += size
+        elif kind == 0:
+            at = _read_varint(serialized, at)[1]
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:  # a group, or nothing at all
+            raise PayloadError(Reason.MALFORMED)
+    return found
+
+
+def _read_varint(serialized: bytes, at: int) -> tuple[int, int]:
+    # The number, and where what follows it starts.
+    number = 0
+    for shift, byte in zip(range(0, 70, 7), serialized[at : at + 10], strict=False):
+        number |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            break
+    return number, at
+
+
 def serialize(metadata: Mapping[str, bytes], data: bytes, sizes: Iterable[int] = ()) -> bytes:
     """Write a Payload; `sizes` are the external payloads' in bytes."""
     return _serialize(_metadata_field(metadata), data, sizes)
@@ -111,19 +144,20 @@ def _serialize(metadata_field: bytes, data: bytes, sizes: Iterable[int]) -> byte
         last = b""
     if not data:
         return metadata_field + last
-    return b"".join((metadata_field, _DATA, _varint(len(data)), data, last))
+    return b"".join((metadata_field, DATA, varint(len(data)), data, last))
 
 
-_DATA = b"\x12"  # the tag of field 2, length-delimited
+DATA = b"\x12"  # the tag of field 2, length-delimited
 
 
 def _metadata_entry(key: str, value: bytes) -> bytes:
     name = key.encode()
-    body = b"".join((b"\x0a", _varint(len(name)), name, _DATA, _varint(len(value)), value))
-    return b"".join((b"\x0a", _varint(len(body)), body))
+    body = b"".join((b"\x0a", varint(len(name)), name, DATA, varint(len(value)), value))
+    return b"".join((b"\x0a", varint(len(body)), body))
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as protobuf writes it."""
     if number < 0x80:
         return number.to_bytes()
     if number < 0x4000:
@@ -134,43 +168,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-class CommonMetadata:
-    """A metadata that most payloads have, and how it starts them when serialized."""
-
-    def __init__(self, encoding: bytes) -> None:
-        self.metadata = {ENCODING: encoding}
-        self.prefix = serialize(self.metadata, b"")
-        self.size = len(self.prefix)
-        self.before_size = self.prefix + _DATA
-
-
-COMMON = tuple(map(CommonMetadata, (b"json/plain", b"binary/plain", b"binary/null")))
-
-
-def recognise(serialized: bytes) -> tuple[CommonMetadata, int] | None:
-    """Find one of the COMMON metadata and where its data starts, without a message object.
-
-    None where the payload has anything else in it, or is no payload: then `parse` decides.
-    """
-    for common in COMMON:
-        if serialized.startswith(common.before_size):
-            break
-    else:
-        return next(
-            ((common, common.size) for common in COMMON if serialized == common.prefix), None
-        )
-    # Data must be the only other field, and reach to the very end. Their length has one byte to
-    # four; anything larger, and empty ones that are written all the same, are not for here.
-    at = common.size + 1
-    left = len(serialized) - at
-    if left < 2:
-        return None
-    length, low = serialized[at], serialized[at + 1]
-    if length < 0x80:
-        return (common, at + 1) if length + 1 == left else None
-    if low < 0x80:
-        return (common, at + 2) if (length & 0x7F | low << 7) + 2 == left else None
-    size = 3 if serialized[at + 2 : at + 3] < b"\x80" else 4
-    return (common, at + size) if _varint(left - size) == serialized[at : at + size] else None

@@ -71,7 +71,9 @@ class EncryptionCodec(PayloadCodec):
         """
         if self._strict:
             _check_encrypted(payloads)
-        outcomes = await pipeline.decode_held(payloads, self._keys, in_background=True)
+        outcomes = await pipeline.decode_held(
+            payloads, pipeline.Session(self._keys, in_background=True)
+        )
         return [_opened(payload, each) for payload, each in zip(payloads, outcomes, strict=True)]
 
     async def fetch_keys(self) -> None:

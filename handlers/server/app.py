@@ -22,6 +22,7 @@ from handlers.server.request import MAX_BODY_BYTES, Request
 from handlers.settings.server import ServerSettings
 from temporal_codec import wire
 from temporal_codec.errors import (
+    AnswerTooLarge,
     CodecError,
     InvalidNamespace,
     KeyringNotFound,
@@ -47,6 +48,7 @@ _REASONS: dict[type[CodecError], str] = {
     KeyringUnavailable: "keys-unavailable",
     StorageUnavailable: "storage-unavailable",
     ObjectsTooLarge: "objects-too-large",
+    AnswerTooLarge: "answer-too-large",
 }
 
 

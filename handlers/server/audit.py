@@ -12,6 +12,8 @@ from typing import Annotated, Literal, TextIO
 
 import msgspec
 
+from temporal_codec.errors import PayloadError
+
 MAX_TEXT = 256
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
@@ -64,8 +66,16 @@ class Record(
     """How many payloads stood for one in S3, and were looked for there."""
     undecoded: dict[str, Count] = {}
     """How many payloads came back as they were, by reason."""
+    about: dict[str, Count] = {}
+    """What these reasons were about, with counts: a foreign format, an unknown key id."""
     stale: list[Cache] = []
     """What outlived its fresh time and was used, because it could not be refreshed."""
+
+    def note_undecoded(self, error: PayloadError) -> None:
+        """Count a payload that came back as it was."""
+        self.undecoded[error.reason] = self.undecoded.get(error.reason, 0) + 1
+        if error.subject is not None and (error.subject in self.about or len(self.about) < 16):
+            self.about[error.subject] = self.about.get(error.subject, 0) + 1
 
 
 Write = Callable[[Record], None]

@@ -8,11 +8,12 @@ from handlers.server.problem import Problem, Response
 from handlers.server.request import Request
 from handlers.settings.server import ServerSettings
 from temporal_codec import pipeline, wire
-from temporal_codec.errors import Reason
+from temporal_codec.allowance import Allowance
+from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
-from temporal_codec.pipeline import Opened, Outcome
+from temporal_codec.pipeline import Opened, Outcome, Session
 from temporal_codec.protobuf import serialize_all
 from temporal_codec.storage.resolve import Resolved, Storage
 from temporal_codec.wire import assemble, render_opened, render_received
@@ -21,6 +22,10 @@ MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
 # Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
 MAX_ESCAPED_BYTES = 6_000_000
+
+
+# What a request's payloads may inflate to, all layers together: more than an answer holds.
+MAX_INFLATED_BYTES = 16_000_000
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -40,13 +45,14 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 async def _decode(job: Job, tools: Tools) -> Response:
-    keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
-    outcomes = await pipeline.decode_held(job.payloads, keys, in_thread)
+    session = _session(job, tools)
+    outcomes = await pipeline.decode_held(job.payloads, session)
     if tools.storage is not None and not job.request.asks("preserveStorageRefs"):
-        outcomes = (await _resolve(job, tools.storage, outcomes, keys)).outcomes
-    failed = _note_outcomes(job, keys, outcomes)
+        outcomes = (await _resolve(job, tools.storage, outcomes, session)).outcomes
+    failed = _note_outcomes(job, session.keys, outcomes)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
+    _check_size(job, outcomes)
     pieces = assemble(
         [
             render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
@@ -60,23 +66,31 @@ async def _decode(job: Job, tools: Tools) -> Response:
 async def _download(job: Job, tools: Tools) -> Response:
     if tools.storage is None:
         raise Problem("operation")
-    keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
-    outcomes = await pipeline.decode_held(job.payloads, keys, in_thread)
-    resolved = await _resolve(job, tools.storage, outcomes, keys)
-    failed = _note_outcomes(job, keys, resolved.outcomes)
+    session = _session(job, tools)
+    outcomes = await pipeline.decode_held(job.payloads, session)
+    resolved = await _resolve(job, tools.storage, outcomes, session)
+    failed = _note_outcomes(job, session.keys, resolved.outcomes)
     if failed:
-        too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & set(failed)
+        too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & {
+            each.reason for each in failed
+        }
         raise Problem("objects-too-large" if too_large else "undownloadable")
     if len(resolved.references) < len(job.payloads):
         raise Problem("not-a-reference")
+    _check_size(job, resolved.outcomes)
     opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
     return _response(job, assemble([render_opened(each) for each in opened]), {})
 
 
-async def _resolve(job: Job, storage: Storage, outcomes: Sequence[Outcome], keys: Keys) -> Resolved:
-    resolved = await storage.resolve(
-        job.namespace, job.payloads, outcomes, keys, job.request.in_thread
-    )
+def _session(job: Job, tools: Tools) -> Session:
+    allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES)
+    return Session(tools.source.keys(job.namespace), job.request.in_thread, allowance)
+
+
+async def _resolve(
+    job: Job, storage: Storage, outcomes: Sequence[Outcome], session: Session
+) -> Resolved:
+    resolved = await storage.resolve(job.namespace, job.payloads, outcomes, session)
     job.request.record.references = len(resolved.references)
     return resolved
 
@@ -95,6 +109,19 @@ async def _encode(job: Job, tools: Tools) -> Response:
     return _response(job, pieces, {})
 
 
+def _check_size(job: Job, outcomes: Sequence[Outcome]) -> None:
+    # Before anything is rendered: four hundred references may lead to one large object. What is
+    # opened takes a third more as base64, and what came as it was takes what it took.
+    size = sum(len(each.serialized) for each in outcomes if isinstance(each, Opened))
+    if size > MAX_ANSWER_BYTES:
+        raise _too_large(job)
+
+
+def _too_large(job: Job) -> Problem:
+    references = job.request.record.references
+    return Problem("objects-too-large" if references else "answer-too-large")
+
+
 async def pass_through(job: Job, _tools: Tools) -> Response:
     """Return the payloads as they came, to a caller that the policy denies."""
     record = job.request.record
@@ -103,23 +130,22 @@ async def pass_through(job: Job, _tools: Tools) -> Response:
     return _response(job, assemble([render_received(payload) for payload in job.payloads]), {})
 
 
-def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Reason]:
+def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[PayloadError]:
     # Gives why payloads could not be decoded.
     opened: dict[tuple[str, ...], int] = {}
-    failed: list[Reason] = []
+    failed: list[PayloadError] = []
     for each in outcomes:
         if isinstance(each, Opened):
             opened[each.keys] = opened.get(each.keys, 0) + 1
         elif each is not None:
-            failed.append(each.reason)
+            failed.append(each)
     used: dict[str, int] = {}
     for labels, number in opened.items():
         for label in labels:
             used[label] = used.get(label, 0) + number
     _note(job, keys, used)
-    undecoded = job.request.record.undecoded
-    for reason in failed:
-        undecoded[reason.value] = undecoded.get(reason.value, 0) + 1
+    for error in failed:
+        job.request.record.note_undecoded(error)
     return failed
 
 
@@ -142,8 +168,7 @@ RUNS: dict[str, Callable[[Job, Tools], Awaitable[Response]]] = {
 def _response(job: Job, pieces: Sequence[bytes], headers: dict[str, str]) -> Response:
     size = sum(map(len, pieces))
     if size > MAX_ANSWER_BYTES or _escaped(size, pieces) > MAX_ESCAPED_BYTES:
-        references = job.request.record.references
-        raise Problem("objects-too-large" if references else "answer-too-large")
+        raise _too_large(job)
     return Response(200, b"".join(pieces), {"content-type": "application/json", **headers})
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from cramjam import snappy
 
-from temporal_codec import Keyring, KeyringUnavailable, Reason
+from temporal_codec import Keyring, KeyringUnavailable, PayloadError, Reason
 from temporal_codec.encryption import sealed_metadata
 from temporal_codec.pipeline import MAX_LAYERS, decode, encode
 from temporal_codec.protobuf import serialize
@@ -67,9 +67,24 @@ FOREIGN: list[dict[str, bytes]] = [
     {"encoding": b"binary/encrypted "},
     {"encoding": b"binary/encrypted/v2"},
     {"encoding": b"\xff"},
-    {"encoding": b"binary/encrypted", "encryption-key-id": b"key-1", "encryption-dek": b"x"},
-    {"encoding": b"binary/encrypted", "encryption-key-id": b"key-1", "encrypted-data-key": b""},
 ]
+# Encrypted by other systems.
+OTHERS: dict[str, dict[str, bytes]] = {
+    "temporal-proxy": {"encoding": b"binary/encrypted", "encryption-dek": b"x"},
+    "temporal-cloud-proxy": {"encoding": b"binary/encrypted", "encrypted-data-key": b""},
+    "aws-encryption-sdk": {"encoding": b"awsencryptionsdk/binary/encrypted"},
+}
+
+
+@pytest.mark.parametrize("system", OTHERS)
+def test_what_another_system_encrypted_is_named(system: str, keys: SpyKeys) -> None:
+    """It comes back unchanged, and is counted: a reader sees ciphertext, and an operator why."""
+    metadata = {**OTHERS[system], "encryption-key-id": b"key-1"}
+    inner = sealed(serialize(metadata, bytes(64)), key())
+    for outcome in decode([Content(metadata, bytes(64)), inner], keys):
+        assert reason(outcome) is Reason.FOREIGN_FORMAT
+        assert isinstance(outcome, PayloadError)
+        assert outcome.subject == system
 
 
 @pytest.mark.parametrize("metadata", FOREIGN, ids=str)

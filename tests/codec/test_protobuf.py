@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload as SdkPayload
 
+from temporal_codec.common import COMMON, CommonMetadata, recognise
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.protobuf import COMMON, CommonMetadata, parse, recognise, serialize
+from temporal_codec.protobuf import parse, serialize
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 METADATA = st.dictionaries(TEXT, st.binary(max_size=200), max_size=4)

@@ -9,7 +9,7 @@ from typing import Protocol
 from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.errors import KeyringNotFound, KeyringUnavailable, PayloadError, Reason
-from temporal_codec.keys.key import Key
+from temporal_codec.keys.key import Key, fingerprint
 from temporal_codec.keys.keyring import Keyring
 
 
@@ -87,7 +87,9 @@ class RingKeys:
             ring = _ask(self._get_newer)
             key = ring.get(key_id) if ring is not None else None
         if key is None:
-            raise PayloadError(Reason.UNKNOWN_KEY if ring is not None else Reason.NO_KEYRING)
+            # The id is a stranger's text: its length and hash are enough to look for it.
+            about = f"key-id:{len(key_id)}:{fingerprint(key_id)}"
+            raise PayloadError(Reason.UNKNOWN_KEY if ring is not None else Reason.NO_KEYRING, about)
         return self._own(key) if key.derives else key
 
     def sealing(self) -> Key:

@@ -5,19 +5,18 @@ of the buckets that an operator named, under the prefix of the namespace that wa
 what comes is used only when its SHA-256 is the reference's.
 """
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from temporal_codec import pipeline
-from temporal_codec.cached import InThread
-from temporal_codec.compression import Allowance
+from temporal_codec.allowance import Allowance
+from temporal_codec.common import recognise
 from temporal_codec.errors import PayloadError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
-from temporal_codec.pipeline import Opened, Outcome
-from temporal_codec.protobuf import PayloadMessage, parse, recognise
+from temporal_codec.pipeline import Opened, Outcome, Session
+from temporal_codec.protobuf import PayloadMessage, parse
 from temporal_codec.storage.fetch import Objects, fetch
 from temporal_codec.storage.reference import (
     AllowedReferences,
@@ -56,8 +55,7 @@ class Storage:
         namespace: str,
         payloads: Sequence[Received],
         outcomes: Sequence[Outcome],
-        keys: Keys,
-        in_thread: InThread = asyncio.to_thread,
+        session: Session,
     ) -> Resolved:
         """Put what lies in S3 in the place of each reference among decoded payloads.
 
@@ -75,7 +73,7 @@ class Storage:
             if (reference := self._reference(namespace, *each)) is not None
         }
         followed = [each for each in found.values() if isinstance(each, Reference)]
-        opened = await in_thread(self._open, followed, keys) if followed else {}
+        opened = await session.in_thread(self._open, followed, session) if followed else {}
         for index, each in found.items():
             given = opened[each] if isinstance(each, Reference) else each
             resolved[index] = _under(outcomes[index], given)
@@ -92,10 +90,11 @@ class Storage:
             return error
         return reference
 
-    def _open(self, references: Sequence[Reference], keys: Keys) -> dict[Reference, Outcome]:
+    def _open(self, references: Sequence[Reference], session: Session) -> dict[Reference, Outcome]:
         # Each once, however often it comes.
         fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
-        return dict(zip(fetched, open_stored(fetched.values(), keys), strict=True))
+        opened = open_stored(fetched.values(), session.keys, session.allowance)
+        return dict(zip(fetched, opened, strict=True))
 
     def _connected(self) -> Objects:
         with self._lock:
@@ -131,7 +130,8 @@ def open_stored(
     allowance: Allowance | None = None,
 ) -> list[Opened | PayloadError]:
     """What objects hold, with every encoding of ours taken off, in their order."""
-    parsed = [_parsed(each) for each in stored]
+    allowance = allowance or Allowance()
+    parsed = [_parsed(each, allowance) for each in stored]
     messages = [each[1] for each in parsed if not isinstance(each, PayloadError)]
     decoded = iter(pipeline.decode(messages, keys, allowance))
     return [
@@ -142,9 +142,11 @@ def open_stored(
     ]
 
 
-def _parsed(stored: bytes | PayloadError) -> tuple[bytes, PayloadMessage] | PayloadError:
+def _parsed(
+    stored: bytes | PayloadError, allowance: Allowance
+) -> tuple[bytes, PayloadMessage] | PayloadError:
     try:
-        return stored if isinstance(stored, PayloadError) else (stored, parse(stored))
+        return stored if isinstance(stored, PayloadError) else (stored, allowance.parse(stored))
     except PayloadError as error:
         return error
 

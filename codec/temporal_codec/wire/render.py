@@ -7,10 +7,11 @@ import msgspec
 from pybase64 import b64encode
 
 from temporal_codec import encryption
+from temporal_codec.common import COMMON
 from temporal_codec.keys.key import Key
 from temporal_codec.payload import HasContent, Received
 from temporal_codec.pipeline import Opened
-from temporal_codec.protobuf import COMMON, PayloadMessage, parse
+from temporal_codec.protobuf import PayloadMessage, parse
 
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 

@@ -5,8 +5,6 @@ import base64
 import io
 import json
 import logging
-from itertools import islice, product
-from string import ascii_lowercase
 
 import pytest
 
@@ -224,9 +222,7 @@ def test_an_answer_that_would_be_too_large_is_413() -> None:
 
 def test_escapes_count_into_the_answer_s_size() -> None:
     """L1: in Lambda's answer each quote of the body takes two bytes."""
-    names = map("".join, product(ascii_lowercase, repeat=4))
-    metadata = dict.fromkeys(islice(names, 440_000), "")
-    body = json.dumps({"payloads": [{"metadata": metadata}]}, separators=(",", ":")).encode()
+    body = json.dumps({"payloads": [{"metadata": {'"' * 2_000_000: ""}}]}).encode()
     assert len(body) < 4_500_000
     assert len(json.dumps(body.decode())) > 6_000_000
     check_problem(call(app(), body=body), 413)

@@ -254,7 +254,7 @@ def test_more_is_allowed_by_name(user: User) -> None:
 
 
 def test_no_namespace_can_have_that_name(user: User) -> None:
-    said = user.refused(user.store(secret(CANARY)), "--namespace", "a/../b")
+    said = user.refused(user.store(secret(CANARY)), "--namespace", "a\x07b")
     assert said == "This is no namespace's name. Look at --namespace."
 
 

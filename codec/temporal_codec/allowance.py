@@ -1,0 +1,48 @@
+"""What one request may multiply into, refused payloads included."""
+
+import math
+
+import msgspec
+
+from temporal_codec.errors import AnswerTooLarge, PayloadError, Reason
+from temporal_codec.protobuf import PayloadMessage, count_fields, parse
+
+MAX_INFLATED_BYTES = 4_000_000
+MAX_FIELDS = 1000  # of one payload: entries of its metadata and sizes of what lies outside it
+# Of a worker, whose payloads are its own; a server allows less.
+_BYTES = 16 * MAX_INFLATED_BYTES
+_FIELDS = 20 * MAX_FIELDS
+
+
+class Allowance(msgspec.Struct):
+    """What one request may inflate to and open, in bytes, and how many fields that may hold."""
+
+    inflated: int = _BYTES
+    fields: int = _FIELDS
+    opened: float = math.inf
+    """Bytes of what was opened, all payloads together."""
+
+    def next_cap(self) -> int:
+        """The most that the next payload may inflate to; never below 0."""
+        return max(0, min(MAX_INFLATED_BYTES, self.inflated))
+
+    def take(self, size: int) -> None:
+        """Note that this many bytes were inflated."""
+        self.inflated -= size
+
+    def keep(self, serialized: bytes) -> None:
+        """Note that this was opened; raises AnswerTooLarge."""
+        self.opened -= len(serialized)
+        if self.opened < 0:
+            raise AnswerTooLarge("what was opened is more than an answer holds")
+
+    def parse(self, serialized: bytes) -> PayloadMessage:
+        """Read a serialized Payload; raises PayloadError where it is none, or has too many fields.
+
+        A field takes two bytes there, and a message object a hundred times as many.
+        """
+        found = count_fields(serialized, min(MAX_FIELDS, self.fields))
+        self.fields -= found
+        if found > MAX_FIELDS or self.fields < 0:
+            raise PayloadError(Reason.TOO_MANY_FIELDS)
+        return parse(serialized)
