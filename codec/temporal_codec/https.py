@@ -73,7 +73,7 @@ class Peer:
         self._first_port = proxy.port if proxy else port
         self.certificate: dict[str, Any] = {}
         """Of the latest connection, as `ssl` reads it; empty over http."""
-        self.version = "plain http"
+        self.version = "plain HTTP"
 
     def addresses(self) -> Sequence[str]:
         """What the name to connect to resolves to; raises ExchangeError."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 from tests.rigs.faulty_server import CLOUD, Fault, Reply, Request
@@ -21,6 +22,8 @@ class Case:
     arguments: tuple[str, ...] = ()
     token: str | None = None
     """What the person has; what the server asks for is `asks`."""
+    codec_auth: str | None = None
+    """What the person has set for the CLI."""
     asks: str | None = None
     https: bool = True
     url: str = "https://127.0.0.1:{port}"
@@ -133,6 +136,22 @@ def of_another_time(seconds: int) -> Case:
     return post(date=formatdate(time.time() + seconds, usegmt=True))
 
 
+def opening(request: Request, reply: Reply) -> Reply:
+    """Decode what is encrypted."""
+    if request.operation != "decode" or b"YmluYXJ5L2VuY3J5cHRlZA" not in request.body:
+        return reply
+    plain = {"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "MQ=="}
+    return reply.saying({"payloads": [plain for _ in request.payloads]})
+
+
+def without_authorization(request: Request, reply: Reply) -> Reply:
+    """Answer as a server behind a gateway that drops the header."""
+    return reply.but(401).saying({}) if request.method == "POST" else reply
+
+
+FILES = Path(__file__).parent / "doctor"
+OWN_FILE = FILES / "own.json"
+PLAIN_FILE = FILES / "plain.json"
 ALL_HEADERS = ["authorization", "authorization-extras", "content-type", "x-namespace"]
 GOOD_TOKEN = token()
 ONLY_MESSAGE = on("POST", gateway)
@@ -165,6 +184,7 @@ CASES: dict[str, Case] = {
     "tls-unknown-ca": Case(trusted=False),
     "tls-not-spoken": Case(https=False),
     "tls-ends-soon": Case(days=(-1, 5)),
+    "not-a-codec-server": Case(lambda _, reply: reply.but(501, server="SimpleHTTP/0.6")),
     "no-answer": raw(trickle, "--timeout", "0.4"),
     "not-http": raw(lambda: iter([b"220 mail.example.com ready\r\n"])),
     "answer-endless": raw(endless),
@@ -213,6 +233,12 @@ CASES: dict[str, Case] = {
     "token-algorithm": holding(token(header(alg="HS256"))),
     "token-lifetime": holding(token(payload=claims(exp=NOW + 100_000))),
     "token-large": holding(token(payload=claims(groups=["g" * 9000]))),
+    "token-type": holding(token(header(typ="logout+jwt"))),
+    "token-email-not-verified": holding(token(payload=claims(email_verified=False))),
+    "token-bound": holding(token(payload=claims(cnf={"jkt": "abc"}))),
+    "token-audience": Case(token=token(payload=claims(sub="other")), asks=GOOD_TOKEN),
+    "token-unseen": Case(without_authorization, token=GOOD_TOKEN, asks=GOOD_TOKEN),
+    "codec-auth-scheme": Case(None, ("--cli",), codec_auth=GOOD_TOKEN, asks=GOOD_TOKEN),
     # What becomes of payloads.
     "answer-content-type": post(content_type="text/plain"),
     "answer-not-json": says(b"<html>Welcome</html>"),
@@ -221,6 +247,15 @@ CASES: dict[str, Case] = {
     "plain-changed": payloads(lambda all_: all_[::-1]),
     "encode-not-served": post("encode", status=404),
     "encode-refused": post("encode", status=403),
+    "no-key-ring": post("encode", status=400),
+    "keys-unavailable": post("encode", status=503),
+    "own-none-encoded": Case(None, ("--payload", str(PLAIN_FILE))),
+    "own-decoded": Case(opening, ("--payload", str(OWN_FILE))),
+    "own-not-decoded": Case(None, ("--payload", str(OWN_FILE))),
+    "own-refused": Case(
+        lambda q, reply: reply.but(400) if b"YmluYXJ5L2VuY3J5cHRlZA" in q.body else reply,
+        ("--payload", str(OWN_FILE)),
+    ),
     "encode-preflight": Case(on("OPTIONS", lambda reply: reply.but(405), "encode")),
     "encode-plain": Case(
         lambda q, reply: reply.saying(q.body) if q.operation == "encode" and q.body else reply

@@ -1,4 +1,4 @@
-"""What the server answers: without a token, with one, for this namespace; and whether it shows."""
+"""What the server responds without a token and with one, and whether the page can read it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,89 +14,90 @@ _LEEWAY_SECONDS = 60
 
 OPEN = warning(
     "open-to-all",
-    "The server asks nobody for a token: whoever can reach it can read.",
-    "Let it ask for tokens (CODEC_AUTH=jwt), and switch Pass access token on in the Web UI.",
+    "The server requires no token: everybody who can reach it can read your payloads.",
+    "Require tokens (CODEC_AUTH=jwt), and turn on Pass access token in the Web UI.",
 )
-OPEN_HERE = ok("open-on-this-machine", "The server asks for no token, and is on this machine.")
+OPEN_HERE = ok("open-on-this-machine", "The server requires no token, and it is on this machine.")
 TOKEN_NEEDED = problem(
     "token-needed",
-    "The server asks for a token, and it got none.",
-    "Switch Pass access token on in the Web UI; give the CLI --codec-auth. To look further, set "
-    "TEMPORAL_CODEC_TOKEN, or give --token-file.",
+    "The server requires a token, and none was sent.",
+    "Turn on Pass access token in the Web UI. For the CLI use --codec-auth 'Bearer TOKEN'. To "
+    "examine more here, set TEMPORAL_CODEC_TOKEN or use --token-file.",
 )
 TOKEN_REFUSED = problem(
     "token-refused",
-    "The server refuses the token (401). {words}",
-    "Log in again for a new one. Does that not help, compare the token's issuer and audience with "
-    "those that the server trusts; its log tells the reason.",
+    "The server rejects the token (401). {words}",
+    "Log in again for a new token. If that does not help, read the reason in the server's log, and "
+    "compare the token's issuer and audience with those that the server trusts.",
 )
 NAMESPACE_REFUSED = problem(
     "namespace-refused",
-    "The caller may not decode for the namespace {namespace} (403). {words}",
-    "Let the policy grant it, or correct --namespace: in Temporal Cloud its name ends in a dot "
-    "and the account's id.",
+    "The caller is not allowed to decode for the namespace {namespace} (403). {words}",
+    "Grant it in the policy, or correct --namespace: in Temporal Cloud a namespace's name ends in "
+    "a dot and the account id.",
 )
 ORIGIN_REFUSED = problem(
     "origin-refused",
-    "The server refuses requests of pages from {origin} (403).",
-    "Add {origin} to the origins that the server allows (CODEC_ORIGINS).",
+    "The server rejects requests of pages from {origin} (403).",
+    "Add {origin} to the allowed origins (CODEC_ORIGINS).",
 )
-ACCEPTED = ok("token-accepted", "The server takes the token for the namespace {namespace}.")
+ACCEPTED = ok("token-accepted", "The server accepts the token for the namespace {namespace}.")
 REDIRECT = problem(
     "redirect",
-    "POST /decode is redirected ({status}, to {location}): browsers lose it, or the token.",
-    "Give the URL that it leads to as the endpoint.",
+    "POST /decode is redirected ({status}, to {location}): browsers drop the request or the token.",
+    "Use the target of the redirect as the endpoint.",
 )
 NO_DECODE = problem(
     "no-decode",
-    "There is no /decode behind this endpoint ({status}).",
-    "Correct the URL: the part before /decode, with the path's prefix, if there is one.",
+    "There is no /decode at this endpoint ({status}).",
+    "Correct the URL: give everything before /decode, including a path prefix.",
 )
 BAD_REQUEST = problem(
     "request-refused",
-    "The server does not take a well-formed request (400). {words}",
-    "Look at the server's log: it must know the namespace {namespace}, and read proto3 JSON.",
+    "The server rejects a well-formed request (400). {words}",
+    "Check the server's log: it must know the namespace {namespace} and read proto3 JSON.",
 )
 CONTENT_TYPE = problem(
     "content-type-refused",
-    "The server does not take Content-Type: application/json (415).",
-    "Let it take what all of Temporal's clients send.",
+    "The server rejects Content-Type: application/json (415).",
+    "Accept this content type: all of Temporal's clients send it.",
 )
 THROTTLED = problem(
     "throttled",
-    "The server, or its gateway, refuses the first request as one too many (429).",
-    "Wait a minute and try again; allow bursts of 300, which a history page with many events is.",
+    "The server or its gateway rejects the first request as one too many (429).",
+    "Wait a minute and try again. Allow bursts of 300 requests, as a long history page sends them.",
 )
 FAILED = problem(
     "server-failed",
     "The server fails ({status}). {words}",
-    "Look at its log: it must reach its keys, and the issuer's. The Web UI repeats such requests.",
+    "Check its log: it must reach its key ring and its token issuer. The Web UI repeats such "
+    "requests.",
 )
 UNEXPECTED = problem(
     "unexpected-status",
-    "POST /decode is answered with {status}; the CLI takes nothing but 200.",
-    "Look at what answers there, and at its log.",
+    "POST /decode gets status {status}; the CLI accepts only 200.",
+    "Check which server responds at this URL, and its log.",
 )
 GATEWAY = warning(
     "gateway-answered",
-    "The answer ({status}) looks like that of a gateway or proxy in front of the server.",
-    "Look there first: routes, authorizers, firewall, limits. The server's own log has nothing.",
+    "The response ({status}) looks like that of a gateway or proxy in front of the server.",
+    "Check the gateway first: routes, authorizers, firewall, limits. The server's log has nothing.",
 )
 ANSWER_CORS = problem(
     "answer-no-cors",
-    "The preflight is fine, but the answer itself does not allow pages from {origin}.",
-    "Let the server send Access-Control-Allow-Origin with every answer, not with preflights only.",
+    "The preflight allows pages from {origin}, but the response to the request does not.",
+    "Send Access-Control-Allow-Origin with every response, not only with preflights.",
 )
 ERROR_CORS = warning(
     "error-no-cors",
-    "An error ({status} of POST /{operation}) does not allow pages from {origin}: the Web UI takes "
-    "it for a broken network and repeats the request.",
-    "Let server and gateway send the CORS headers with errors, too.",
+    "An error ({status} of POST /{operation}) has no CORS headers for {origin}: the Web UI takes "
+    "it for a network failure and repeats the request.",
+    "Send the CORS headers with errors too, from the server and the gateway.",
 )
 CLOCK = warning(
     "clock-skew",
     "The server's clock and this machine's differ by {seconds} seconds.",
-    "Set both by NTP: tokens begin and end by the clock.",
+    "Synchronise both with NTP: a token is valid from and until a time of day.",
 )
 
 _BY_STATUS = {
@@ -109,13 +110,13 @@ _BY_STATUS = {
 
 
 def check_access(probe: Probe) -> Iterator[Finding]:
-    """What the answer's status means, with and without a token."""
-    answer, visit = probe.main, probe.visit
+    """Check the status, with and without a token."""
+    answer, target = probe.main, probe.target
     if probe.bare.status == 200:
-        yield OPEN_HERE() if is_loopback(visit.endpoint.host) else OPEN()
+        yield OPEN_HERE() if is_loopback(target.endpoint.host) else OPEN()
     if answer.status == 200:
         if probe.bare.status != 200:
-            yield ACCEPTED(namespace=visit.namespace)
+            yield ACCEPTED(namespace=target.namespace)
         return
     yield _refusal(probe, answer)
     if answer.is_gateways:
@@ -123,19 +124,19 @@ def check_access(probe: Probe) -> Iterator[Finding]:
 
 
 def check_clock(probe: Probe) -> Iterator[Finding]:
-    """Whether the server and this machine have the same time."""
+    """Check that the server and this machine agree on the time."""
     try:
         there = parsedate_to_datetime(probe.main.header("date")).timestamp()
     except (ValueError, OverflowError):
-        return  # no date, or none that can be read
+        return  # no readable date
     skew = abs(there - probe.clock())
     if skew > _LEEWAY_SECONDS:
         yield CLOCK(seconds=round(skew))
 
 
 def check_answers(probe: Probe) -> Iterator[Finding]:
-    """Whether the page may read answers and errors, and not preflights alone."""
-    origin = probe.visit.origin
+    """Check that the page may read responses and errors, not only preflights."""
+    origin = probe.target.origin
     if origin is None or not readable(probe, probe.allowed):
         return
     for operation, answer in _answers(probe):
@@ -149,24 +150,24 @@ def check_answers(probe: Probe) -> Iterator[Finding]:
 
 def _answers(probe: Probe) -> Iterator[tuple[str, Answer]]:
     yield "decode", probe.main
-    # Hardly a server has this one, so it shows what errors look like; none need answer it.
+    # Few servers have this operation, so it shows what an error looks like.
     with suppress(Unreached):
         yield "download", probe.post("download")
 
 
 def _refusal(probe: Probe, answer: Answer) -> Finding:
-    status, visit = answer.status, probe.visit
+    status, target = answer.status, probe.target
     told = {
         "status": status,
         "words": answer.words,
-        "namespace": visit.namespace,
-        "origin": visit.origin,
-        "location": answer.header("location") or "nowhere",
+        "namespace": target.namespace,
+        "origin": target.origin,
+        "location": answer.header("location") or "no location",
     }
     if status == 401:
         return (TOKEN_REFUSED if probe.token else TOKEN_NEEDED)(**told)
     if status == 403:
-        from_a_page = visit.origin and probe.post("decode", origin=False).status != 403
+        from_a_page = target.origin and probe.post("decode", origin=False).status != 403
         return (ORIGIN_REFUSED if from_a_page else NAMESPACE_REFUSED)(**told)
     if status >= 500:
         return FAILED(**told)

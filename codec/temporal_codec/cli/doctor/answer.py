@@ -1,4 +1,4 @@
-"""What a server answered: a status, headers, a body; and how much of it may be shown."""
+"""A server's response: status, headers and body, and how much of it may be shown."""
 
 import json
 from collections.abc import Iterable
@@ -11,26 +11,26 @@ _WORDS = ("detail", "message", "error")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; header names are in lower case."""
+    """One response; header names are in lower case."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def all(self, name: str) -> list[str]:
-        """Every value that a header has."""
+        """Every value of a header."""
         return [value.strip() for each, value in self.headers if each == name]
 
     def header(self, name: str) -> str:
-        """A header's value, empty where it is not there; several are joined."""
+        """A header's value; empty if absent, joined if there are several."""
         return ", ".join(self.all(name))
 
     def listed(self, name: str) -> set[str]:
-        """The members of a header that is a list, in lower case."""
+        """The members of a list header, in lower case."""
         return {member.strip().lower() for member in self.header(name).split(",")} - {""}
 
     def without(self, secrets: Iterable[str]) -> "Answer":
-        """The same, should the server repeat what it must not."""
+        """The same response with secrets replaced, in case the server repeats them."""
         headers, body = self.headers, self.body
         for secret in secrets:
             headers = tuple((name, value.replace(secret, "...")) for name, value in headers)
@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """What the server says about a refusal, for people; it is not to be trusted."""
+        """The server's own explanation of a rejection; untrusted text."""
         members = self._members()
         said = [each for each in map(members.get, _WORDS) if isinstance(each, str)]
         text = said[0] if said else self.body[:200].decode(errors="replace").strip()
@@ -47,7 +47,7 @@ class Answer:
 
     @property
     def is_gateways(self) -> bool:
-        """Whether it comes from what stands in front of the server, by its looks."""
+        """Whether it looks like the response of a gateway or proxy in front of the server."""
         marked = self.header("server").lower().startswith(_GATEWAYS) or any(
             map(self.all, _GATEWAY_HEADERS)
         )

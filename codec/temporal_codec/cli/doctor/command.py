@@ -11,70 +11,84 @@ from typing import Annotated
 
 import typer
 
+from temporal_codec.cli.doctor.connection import Connection
 from temporal_codec.cli.doctor.endpoint import read_endpoint, read_origin
 from temporal_codec.cli.doctor.examination import examine
 from temporal_codec.cli.doctor.finding import Finding, Severity
-from temporal_codec.cli.doctor.line import Line
-from temporal_codec.cli.doctor.probe import Probe, Visit
-from temporal_codec.cli.doctor.token import VARIABLE, read_token
+from temporal_codec.cli.doctor.given import VARIABLE, cli_token, read_token
+from temporal_codec.cli.doctor.own import OPENED, read_own
+from temporal_codec.cli.doctor.payloads import ROUND_TRIP
+from temporal_codec.cli.doctor.probe import Probe, Target
 from temporal_codec.cli.errors import WrongUsage
 
 _COLOURS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
 _MAX_TOKEN = 65_537
+_PROOFS = {ROUND_TRIP.id, OPENED.id}
 _NO_ARGUMENT = (
-    "doctor takes one URL. A token is no argument: it would stay in the shell's history. Set "
-    f"{VARIABLE}, or give --token-file. If this was a token, take it out of the history."
+    "doctor takes one URL. A token is not an argument, because the shell's history would keep it. "
+    f"Set {VARIABLE}, or use --token-file. If this was a token, delete it from the history."
 )
 
 
 def doctor(  # noqa: PLR0913 — a command's options are its arguments
     context: typer.Context,
     url: Annotated[
-        str, typer.Argument(metavar="URL", help="The endpoint, as it stands in the Web UI.")
+        str, typer.Argument(metavar="URL", help="The endpoint, as entered in the Web UI.")
     ],
     *,
     origin: Annotated[
-        str, typer.Option(help="The page that shall decode: scheme, host and port.")
+        str, typer.Option(help="The page that decodes: scheme, host and port.")
     ] = "https://cloud.temporal.io",
     cli: Annotated[
-        bool, typer.Option("--cli", help="Ask as the CLI does: no page, no preflight.")
+        bool, typer.Option("--cli", help="Examine what the CLI does: no page, no preflight.")
     ] = False,
     include_credentials: Annotated[
-        bool, typer.Option("--include-credentials", help="As the Web UI's setting of that name.")
+        bool, typer.Option("--include-credentials", help="The Web UI's setting of that name is on.")
     ] = False,
     namespace: Annotated[
-        str, typer.Option(help="The namespace to ask for; it replaces {namespace} in URL, too.")
+        str, typer.Option(help="The namespace. It also replaces {namespace} in URL.")
     ] = "default",
+    payload: Annotated[
+        Path | None, typer.Option(help="Try the payloads in this file: one, or {payloads: [...]}.")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="Try the payloads of this exported history.")
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help="A file with an access token, or - to read or type it. "
-            f"Else the variable {VARIABLE} is used, if it is set."
+            help="A file with an access token; - reads it from input. "
+            f"Default: the variable {VARIABLE}."
         ),
     ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Certificates (PEM) to trust beside the system's.")
+        Path | None, typer.Option(help="PEM certificates to trust in addition to the system's.")
     ] = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, max=60, help="Seconds that a request may take.")
     ] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Tell why the Web UI or the CLI cannot decode with a Codec Server, be it ours or not.
+    """Diagnose why the Web UI or the CLI cannot decode through a Codec Server, ours or not.
 
-    It sends two test payloads of its own, and one of 2 MB, and shows no token. Status 0 if it
-    would work, 1 if not, 2 if it was called wrongly.
+    Sends two small test payloads and one of 2 MB, and your own if you give them. Never prints a
+    token or a payload. Status 0 if decoding works, 1 if not, 2 if the command is used wrongly.
     """
     if context.args:
         raise WrongUsage(_NO_ARGUMENT)
-    visit = Visit(
+    token, without_scheme = read_token(token_file, os.environ, _typed), False
+    if cli and not token:
+        token, without_scheme = cli_token(os.environ)
+    target = Target(
         endpoint=read_endpoint(url, namespace),
         namespace=namespace,
         origin=None if cli else read_origin(origin),
-        token=read_token(token_file, os.environ, _typed) or None,
+        token=token or None,
         credentials=include_credentials,
+        without_scheme=without_scheme,
+        own=read_own(payload, history),
     )
-    probe = Probe(visit, Line(visit.endpoint, ca_file, timeout))
+    probe = Probe(target, Connection(target.endpoint, ca_file, timeout))
     findings = _as_json(probe) if as_json else _as_text(probe)
     if not _works(findings):
         raise typer.Exit(1)
@@ -83,10 +97,11 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
 def _as_json(probe: Probe) -> Sequence[Finding]:
     findings = list(examine(probe))
     document = {
-        "endpoint": probe.visit.endpoint.url,
-        "origin": probe.visit.origin,
-        "namespace": probe.visit.namespace,
+        "endpoint": probe.target.endpoint.url,
+        "origin": probe.target.origin,
+        "namespace": probe.target.namespace,
         "works": _works(findings),
+        "decoded": _decoded(findings),
         "findings": [
             {"id": each.id, "severity": each.severity, "message": each.message, "next": each.next}
             for each in findings
@@ -97,27 +112,38 @@ def _as_json(probe: Probe) -> Sequence[Finding]:
 
 
 def _as_text(probe: Probe) -> Sequence[Finding]:
-    visit, findings = probe.visit, []
-    asker = f"a page from {visit.origin}" if visit.origin else "the CLI"
-    typer.echo(f"{visit.endpoint.url} for {asker}, namespace {visit.namespace}")
+    target, findings = probe.target, []
+    client = f"a page from {target.origin}" if target.origin else "the CLI"
+    colour = False if os.environ.get("NO_COLOR") else None
+    typer.echo(f"{target.endpoint.url} for {client}, namespace {target.namespace}")
     for finding in examine(probe):
         findings.append(finding)
-        typer.secho(f"{finding.severity:<8} ", fg=_COLOURS[finding.severity], nl=False)
-        typer.echo(f"{finding.id}: {finding.message.strip()}")
+        severity = typer.style(f"{finding.severity:<8} ", fg=_COLOURS[finding.severity])
+        typer.echo(f"{severity}{finding.id}: {finding.message.strip()}", color=colour)
         if finding.severity is not Severity.OK:
             typer.echo(f"{'':<8} Next: {finding.next}")
     counts = Counter(finding.severity for finding in findings)
-    verdict = "It would work" if _works(findings) else "It would not work"
     problems, warnings = counts[Severity.PROBLEM], counts[Severity.WARNING]
-    typer.echo(f"{verdict}. Problems: {problems}; warnings: {warnings}.")
+    typer.echo(f"{_verdict(findings)} Problems: {problems}; warnings: {warnings}.")
     return findings
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    if not _works(findings):
+        return "Decoding does not work."
+    return "Decoding works." if _decoded(findings) else "No obstacle found, but nothing decoded."
 
 
 def _works(findings: Sequence[Finding]) -> bool:
     return all(finding.severity is not Severity.PROBLEM for finding in findings)
 
 
+def _decoded(findings: Sequence[Finding]) -> bool:
+    # Something encoded was seen to come back decoded.
+    return not _PROOFS.isdisjoint(finding.id for finding in findings)
+
+
 def _typed() -> str:
     if sys.stdin.isatty():
-        return getpass("Token (it is not shown): ")
+        return getpass("Token (not shown): ")
     return sys.stdin.buffer.read(_MAX_TOKEN).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A Codec Server's endpoint, as people paste it into the Web UI, and the page it is for."""
+"""A Codec Server's endpoint, as people paste it into the Web UI, and the page that calls it."""
 
 import re
 from dataclasses import dataclass
@@ -17,46 +17,52 @@ _LOOKS_LIKE = "An endpoint looks like https://codec.example.com or http://localh
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go."""
+    """The URL that requests go to."""
 
     https: bool
     host: str
     port: int
     path: str
-    """Without a slash at its end; what follows is the operation's."""
+    """Without a slash at its end; the operation is appended to it."""
     slash: bool
-    """Whether it was given with a slash at its end."""
+    """Whether the URL was given with a slash at its end."""
 
     @property
     def url(self) -> str:
-        """The endpoint without what people may have typed too much."""
+        """The endpoint in its normal form."""
         return f"{'https' if self.https else 'http'}://{self.authority}{self.path}"
 
     @property
     def authority(self) -> str:
-        """Host and port as they stand in a URL."""
+        """Host and port as a URL writes them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.https else 80) else f"{host}:{self.port}"
 
 
 def read_endpoint(url: str, namespace: str) -> Endpoint:
-    """The endpoint that a URL names; raises WrongUsage, which never shows the URL."""
+    """Read an endpoint's URL; raises WrongUsage, which never shows the URL."""
     if not url.isprintable() or " " in url:
-        raise WrongUsage(f"This is no URL. {_LOOKS_LIKE}")
+        raise WrongUsage(f"This is not a URL. {_LOOKS_LIKE}")
     try:
         parts = urlsplit(url.replace(PLACEHOLDER, quote(check_namespace(namespace), safe="")))
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode()
     except InvalidNamespace:
-        raise WrongUsage("This is no namespace's name. Give it as the Web UI shows it.") from None
+        raise WrongUsage(
+            "--namespace is not the name of a namespace. Write it as the Web UI shows it."
+        ) from None
     except ValueError:  # UnicodeError, too
-        raise WrongUsage(f"This is no URL. {_LOOKS_LIKE}") from None
+        raise WrongUsage(f"This is not a URL. {_LOOKS_LIKE}") from None
     if parts.scheme not in {"http", "https"} or not host:
-        raise WrongUsage(f"This is no http or https URL. {_LOOKS_LIKE}")
+        raise WrongUsage(f"This is not an HTTP or HTTPS URL. {_LOOKS_LIKE}")
     if "@" in parts.netloc:
-        raise WrongUsage("Browsers call no URL with a name or a password in it. Take them out.")
+        raise WrongUsage(
+            "Browsers do not call URLs that contain a user name or a password. Remove them."
+        )
     if parts.query or parts.fragment:
-        raise WrongUsage("The operation is put at the endpoint's end: give it without ? and #.")
+        raise WrongUsage(
+            "Clients append the operation to the endpoint: remove everything from ? or # on."
+        )
     https = parts.scheme == "https"
     path = quote(parts.path, safe=_IN_A_PATH)
     number = port or (443 if https else 80)
@@ -64,17 +70,17 @@ def read_endpoint(url: str, namespace: str) -> Endpoint:
 
 
 def read_origin(origin: str) -> str:
-    """The origin itself, as browsers write it; raises WrongUsage."""
+    """Read an origin as browsers write it; raises WrongUsage."""
     if not _ORIGIN.fullmatch(origin):
         raise WrongUsage(
-            "An origin is scheme, host and port of the page alone, without a slash at its end: "
+            "--origin takes the scheme, host and port of the page, without a slash at its end: "
             "https://cloud.temporal.io or http://localhost:8233."
         )
     return origin.lower()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether browsers take this host for the machine that they run on."""
+    """Whether browsers treat this host as the machine that they run on."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -84,7 +90,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address belongs to the internet, and not to this machine or its network."""
+    """Whether an address is on the internet, not on this machine or its network."""
     return ip_address(address.partition("%")[0]).is_global
 
 

@@ -1,10 +1,11 @@
-"""The whole examination: every check in its order, until nothing answers any more."""
+"""The whole examination: every check in order, until the server stops answering."""
 
 from collections.abc import Callable, Iterator
 
 from temporal_codec.cli.doctor.access import check_access, check_answers, check_clock
 from temporal_codec.cli.doctor.finding import Finding, Unreached
 from temporal_codec.cli.doctor.limits import check_burst, check_size
+from temporal_codec.cli.doctor.own import check_own
 from temporal_codec.cli.doctor.payloads import check_payloads
 from temporal_codec.cli.doctor.preflight import check_preflight
 from temporal_codec.cli.doctor.probe import Probe
@@ -12,7 +13,7 @@ from temporal_codec.cli.doctor.reach import check_connection, check_url
 from temporal_codec.cli.doctor.token import check_token
 
 Check = Callable[[Probe], Iterator[Finding]]
-"""Looks at one thing, and asks of the server what it needs for that."""
+"""Examines one thing, and sends the requests that it needs."""
 
 CHECKS: tuple[Check, ...] = (
     check_url,
@@ -23,13 +24,14 @@ CHECKS: tuple[Check, ...] = (
     check_clock,
     check_answers,
     check_payloads,
+    check_own,
     check_size,
     check_burst,
 )
 
 
 def examine(probe: Probe) -> Iterator[Finding]:
-    """Everything that is found, as it is found."""
+    """Yield each finding as soon as it is known."""
     try:
         for check in CHECKS:
             yield from check(probe)

@@ -1,4 +1,4 @@
-"""What the doctor finds: an id that stays, how bad it is, what is wrong and what to do next."""
+"""What the doctor finds: a stable id, a severity, what is wrong, and what to do next."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ _LONGEST = 200
 
 
 class Severity(StrEnum):
-    """How much a finding matters; one problem means that it would not work."""
+    """How much a finding matters; one problem means that decoding does not work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found."""
+    """One result of the examination."""
 
     id: str
     severity: Severity
@@ -26,37 +26,37 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What may be found: calling it with the facts of a case gives the Finding."""
+    """A kind of finding; call it with the facts of a case to get the Finding."""
 
     id: str
     severity: Severity
     message: str
-    next: str = "Nothing is to be done."
+    next: str = "Nothing to do."
 
     def __call__(self, **facts: object) -> Finding:
-        """The finding; facts may be a stranger's words."""
+        """Make the finding; facts can be a stranger's words."""
         told = {name: shown(str(fact)) for name, fact in facts.items()}
         message, following = self.message.format(**told), self.next.format(**told)
         return Finding(self.id, self.severity, message, following)
 
 
 def ok(identity: str, message: str) -> Kind:
-    """Something that is as it must be."""
+    """Make a kind for something that works."""
     return Kind(identity, Severity.OK, message)
 
 
 def warning(identity: str, message: str, following: str) -> Kind:
-    """Something that may go wrong, or works only for some."""
+    """Make a kind for something that can go wrong, or that works only for some people."""
     return Kind(identity, Severity.WARNING, message, following)
 
 
 def problem(identity: str, message: str, following: str) -> Kind:
-    """Something that keeps it from working."""
+    """Make a kind for something that stops it from working."""
     return Kind(identity, Severity.PROBLEM, message, following)
 
 
 class Unreached(Exception):
-    """A request got no answer that could be read; nothing further can be found out."""
+    """A request got no readable response, so the examination ends."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message)
@@ -64,6 +64,6 @@ class Unreached(Exception):
 
 
 def shown(text: str) -> str:
-    """A stranger's words as a terminal may have them: short, and without control characters."""
+    """A stranger's words in a form safe for a terminal: short, without control characters."""
     safe = "".join(each if each.isprintable() else "?" for each in text[: _LONGEST + 1])
     return safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "..."

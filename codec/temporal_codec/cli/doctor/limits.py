@@ -1,4 +1,4 @@
-"""How much the server takes: one large payload, and a page's burst of small requests."""
+"""How much the server accepts: one large payload, and a page's burst of small requests."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,37 +8,37 @@ from temporal_codec.cli.doctor.preflight import readable
 from temporal_codec.cli.doctor.probe import Probe, body_of
 from temporal_codec.payload import Received
 
-LARGE_BYTES = 2 * 1024 * 1024  # the largest payload that a Temporal Service takes by default
+LARGE_BYTES = 2 * 1024 * 1024  # the largest payload that a Temporal Service accepts by default
 BURST = 30
 _AT_ONCE = 10  # more than a browser's 6 over HTTP/1.1, fewer than over HTTP/2
 _PATIENCE = 3
 
 REFUSED = warning(
     "size-refused",
-    "A payload of 2 MB, the largest that Temporal takes, is too large for the server (413).",
-    "Let it take requests of 3 MB, or such payloads cannot be shown.",
+    "The server rejects a payload of 2 MB (413), the largest that Temporal accepts.",
+    "Allow requests of 3 MB. Until then such payloads cannot be shown.",
 )
 REFUSED_NO_CORS = warning(
     "size-refused-no-cors",
-    "A payload of 2 MB, the largest that Temporal takes, is refused (413) without CORS headers: "
-    "the Web UI takes it for a broken network.",
-    "Let the gateway, or the framework that refuses it, take 3 MB and send the CORS headers.",
+    "A payload of 2 MB, the largest that Temporal accepts, is rejected (413) without CORS headers. "
+    "The Web UI reports that as a network failure.",
+    "Configure the gateway or framework that rejects it to allow 3 MB and to send CORS headers.",
 )
 FAILED = warning(
     "size-failed",
-    "A payload of 2 MB, the largest that Temporal takes, does not come back: {reason}",
-    "Look at the limits on size and time of the server, and of what stands in front of it.",
+    "A payload of 2 MB, the largest that Temporal accepts, is not returned: {reason}",
+    "Check the size and time limits of the server and of any gateway in front of it.",
 )
-SIZE_OK = ok("size-ok", "A payload of 2 MB comes back.")
+SIZE_OK = ok("size-ok", "A payload of 2 MB is returned.")
 THROTTLED = warning(
     "burst-refused",
-    "Of {sent} small requests, as many as a history page makes, {refused} were refused.",
-    "Allow bursts of 300 and 100 requests a second, or pages stay half decoded.",
+    "The server rejected {refused} of {sent} small requests, as many as a history page sends.",
+    "Allow bursts of 300 requests and 100 requests per second. Until then pages stay half decoded.",
 )
 
 
 def check_size(probe: Probe) -> Iterator[Finding]:
-    """Whether the largest payload passes."""
+    """Check that the largest payload passes."""
     if probe.main.status != 200:
         return
     data = b'"' + b"x" * (LARGE_BYTES - 2) + b'"'
@@ -53,11 +53,11 @@ def check_size(probe: Probe) -> Iterator[Finding]:
     elif answer.status == 413:
         yield REFUSED() if readable(probe, answer) else REFUSED_NO_CORS()
     else:
-        yield FAILED(reason=f"it is answered with {answer.status}.")
+        yield FAILED(reason=f"the status is {answer.status}.")
 
 
 def check_burst(probe: Probe) -> Iterator[Finding]:
-    """Whether a page's requests all pass."""
+    """Check that all requests of a page pass."""
     if probe.main.status != 200:
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -1,4 +1,4 @@
-"""The round trip of two test payloads: what is encoded must be decoded, the rest left alone."""
+"""The round trip of two test payloads: encoded ones are decoded, the others stay unchanged."""
 
 import json
 from collections.abc import Generator, Iterator, Sequence
@@ -7,75 +7,92 @@ from temporal_codec import wire
 from temporal_codec.cli.doctor.answer import Answer
 from temporal_codec.cli.doctor.finding import Finding, Severity, ok, problem, warning
 from temporal_codec.cli.doctor.preflight import preflight_findings
-from temporal_codec.cli.doctor.probe import PLAIN, Probe
+from temporal_codec.cli.doctor.probe import PLAIN, Probe, body_of
+from temporal_codec.encryption import ENCRYPTED, KEY_ID, NONCE_BYTES, TAG_BYTES
 from temporal_codec.errors import WireError
 from temporal_codec.payload import Received
 
-_PROTO3 = "Answer as the request is written: proto3 JSON, with data and metadata in base64."
+# Looks encrypted, with a key that no ring has: a server that has its ring leaves it as it is.
+_UNKNOWN = Received(
+    {"encoding": ENCRYPTED, KEY_ID: b"temporal-codec-doctor"}, bytes(NONCE_BYTES + TAG_BYTES)
+)
+_PROTO3 = "Respond in the form of the request: proto3 JSON, with data and metadata in base64."
 
 NOT_JSON = problem(
     "answer-not-json",
-    "The answer to POST /{operation} is no JSON.",
-    "Correct the URL if a web page answers there; else look at the server.",
+    "The response to POST /{operation} is not JSON.",
+    "If a web page is at this URL, correct the URL. Otherwise check the server.",
 )
 SHAPE = problem(
     "answer-shape",
-    "The answer to POST /{operation} is not what clients read: {fault}",
+    "Clients cannot read the response to POST /{operation}: {fault}",
     _PROTO3,
 )
 COUNT = problem(
     "answer-count",
-    "The answer to POST /{operation} has {count} payloads, where {sent} were sent.",
-    "Answer with one payload for each, in their order: clients go by the position.",
+    "The response to POST /{operation} has {count} payloads; {sent} were sent.",
+    "Return one payload for each, in the same order: clients match them by position.",
 )
 CONTENT_TYPE = warning(
     "answer-content-type",
-    "The answer to POST /{operation} is sent as {type} instead of application/json.",
+    "The response to POST /{operation} has the content type {type}, not application/json.",
     "Set Content-Type: application/json.",
 )
 CHANGED = problem(
     "plain-changed",
-    "Payloads that are not encoded come back changed from /decode.",
-    "Give back unchanged, and in place, what this codec did not encode: the Web UI sends all.",
+    "The server's /decode changes payloads that are not encoded.",
+    "Return payloads of other encodings unchanged and in place: the Web UI sends all payloads.",
 )
-UNCHANGED = ok(
+UNCHANGED = warning(
     "plain-unchanged",
-    "Payloads that are not encoded come back unchanged; whether it opens yours was not tried.",
+    "Payloads that are not encoded come back unchanged. Whether the server decodes yours is not "
+    "known.",
+    "Try your own payloads: --payload FILE or --history FILE.",
+)
+NO_RING = problem(
+    "no-key-ring",
+    "The server cannot encode for the namespace {namespace} (400). {words}",
+    "Correct CODEC_KEYRING, or make the key ring for this namespace: `temporal-codec keys new`.",
+)
+NO_KEYS = problem(
+    "keys-unavailable",
+    "The server answers, but not where it needs a key ({status}). {words}",
+    "Check that the server can read its key ring (CODEC_KEYRING); its log names the reason.",
 )
 NOT_SERVED = warning(
     "encode-not-served",
-    "The server does not encode ({status}): from the Web UI and the CLI nobody can start, signal "
-    "or update with input.",
-    "Serve /encode, too (CODEC_OPERATIONS), unless people shall only read.",
+    "The server does not encode ({status}): nobody can start, signal or update a workflow with "
+    "input from the Web UI or the CLI.",
+    "Serve /encode too (CODEC_OPERATIONS), unless people should only read.",
 )
 REFUSED = warning(
     "encode-refused",
-    "The server decodes, and refuses to encode ({status}). {words}",
-    "Let the policy grant encode, too, and look at the server's log; the namespace needs a key.",
+    "The server decodes but rejects /encode ({status}). {words}",
+    "Grant encode in the policy too, and check the server's log.",
 )
 PREFLIGHT = warning(
     "encode-preflight",
-    "The server encodes, and no preflight allows pages to ask for it: {fault}",
-    "Answer OPTIONS /encode as OPTIONS /decode.",
+    "The server encodes, but the preflight does not allow pages to use it: {fault}",
+    "Answer OPTIONS /encode like OPTIONS /decode.",
 )
 PLAINTEXT = warning(
     "encode-plain",
-    "The server's /encode gives payloads back as they came, in plaintext.",
-    "Look at its codec: what people enter in the Web UI is stored as it stands.",
+    "The server's /encode returns payloads unchanged, in plaintext.",
+    "Check its codec: input that people enter in the Web UI is stored in plaintext.",
 )
 DIFFERS = problem(
     "round-trip-differs",
-    "What /encode made is not what it was after /decode.",
-    "Look at the server's keys and its codec: both operations must have the same.",
+    "The server's /decode does not restore what its /encode made.",
+    "Check the server's keys and codec: both operations must use the same.",
 )
-ROUND_TRIP = ok("round-trip", "What /encode made, /decode opened again.")
+ROUND_TRIP = ok("round-trip", "The server's /decode restores what its /encode made.")
 
 
 def check_payloads(probe: Probe) -> Iterator[Finding]:
-    """Whether payloads come back as they must."""
+    """Check that payloads come back as they must."""
     if probe.main.status != 200:
         return
-    came = yield from _payloads(probe.main, "decode")
+    came = yield from read_payloads(probe.main, "decode")
     if came is None:
         return
     if came != PLAIN:
@@ -85,14 +102,27 @@ def check_payloads(probe: Probe) -> Iterator[Finding]:
     if sealed.status == 200:
         yield from _round_trip(probe, sealed)
         yield from _preflight(probe)
-        return
-    kind = NOT_SERVED if sealed.status in {404, 405} else REFUSED
-    yield kind(status=sealed.status, words=sealed.words)
-    yield UNCHANGED()
+    else:
+        yield from _without_encode(probe, sealed)
+
+
+def _without_encode(probe: Probe, sealed: Answer) -> Iterator[Finding]:
+    facts = {"status": sealed.status, "words": sealed.words}
+    unknown = probe.post("decode", body_of(_UNKNOWN))
+    if sealed.status == 400:
+        yield NO_RING(namespace=probe.target.namespace, **facts)
+    elif sealed.status >= 500:
+        yield NO_KEYS(**facts)
+    elif unknown.status >= 500:
+        yield NO_KEYS(status=unknown.status, words=unknown.words)
+    else:
+        yield (NOT_SERVED if sealed.status in {404, 405} else REFUSED)(**facts)
+        if probe.target.own is None:
+            yield UNCHANGED()
 
 
 def _round_trip(probe: Probe, sealed: Answer) -> Iterator[Finding]:
-    encoded = yield from _payloads(sealed, "encode")
+    encoded = yield from read_payloads(sealed, "encode")
     if encoded is None:
         return
     if encoded == PLAIN:
@@ -101,15 +131,15 @@ def _round_trip(probe: Probe, sealed: Answer) -> Iterator[Finding]:
     if opened.status != 200:
         yield DIFFERS()
         return
-    decoded = yield from _payloads(opened, "decode")
+    decoded = yield from read_payloads(opened, "decode")
     if decoded is not None:
         yield ROUND_TRIP() if decoded == PLAIN else DIFFERS()
 
 
 def _preflight(probe: Probe) -> Iterator[Finding]:
-    origin = probe.visit.origin
+    origin = probe.target.origin
     if origin is None or _problems(probe, probe.allowed):
-        return  # there is none, or all that is to be said was said of /decode
+        return  # no page, or the findings for /decode say it all
     for finding in _problems(probe, probe.preflight("encode", origin))[:1]:
         yield PREFLIGHT(fault=finding.message)
 
@@ -119,10 +149,10 @@ def _problems(probe: Probe, answer: Answer) -> Sequence[Finding]:
     return [finding for finding in found if finding.severity is Severity.PROBLEM]
 
 
-def _payloads(
-    answer: Answer, operation: str
+def read_payloads(
+    answer: Answer, operation: str, sent: int = len(PLAIN)
 ) -> Generator[Finding, None, Sequence[Received] | None]:
-    # Yields what is amiss, and gives the payloads if they can be told from the answer.
+    """Yield what is wrong with a response; return its payloads if it holds them."""
     if answer.header("content-type").partition(";")[0].strip().lower() != "application/json":
         kind = answer.header("content-type") or "nothing"
         yield CONTENT_TYPE(operation=operation, type=kind)
@@ -134,10 +164,10 @@ def _payloads(
     try:
         payloads = wire.read(answer.body)
     except WireError as error:
-        fault = str(error).replace("The request", "the answer")
+        fault = str(error).replace("The request", "the response")
         yield SHAPE(operation=operation, fault=fault)
         return None
-    if len(payloads) != len(PLAIN):
-        yield COUNT(operation=operation, count=len(payloads), sent=len(PLAIN))
+    if len(payloads) != sent:
+        yield COUNT(operation=operation, count=len(payloads), sent=sent)
         return None
     return payloads

@@ -1,92 +1,98 @@
-"""The requests that the doctor makes: those of the Web UI, or of the CLI where there is no page."""
+"""The requests that the doctor sends: those of the Web UI, or those of the CLI."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from temporal_codec import wire
 from temporal_codec.cli.doctor.answer import Answer
+from temporal_codec.cli.doctor.connection import Connection
 from temporal_codec.cli.doctor.endpoint import Endpoint, is_loopback
-from temporal_codec.cli.doctor.line import Line
 from temporal_codec.payload import Received
 
 PLAIN = [
     Received({"encoding": b"json/plain"}, b'"temporal-codec doctor, first"'),
     Received({"encoding": b"json/plain"}, b'"temporal-codec doctor, second"'),
 ]
-"""What is sent; two, so that their order can be seen."""
+"""The test payloads; two, so that a change of order shows."""
 _TOKEN_HEADERS = ("authorization", "authorization-extras")
 
 
 def body_of(*payloads: Received) -> bytes:
-    """Payloads as a request's body."""
+    """The body of a request with these payloads."""
     return wire.write(map(wire.render_received, payloads))
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What somebody wants to know: whether this endpoint works for this page, with this token."""
+class Target:
+    """What to examine: an endpoint, for a page, with a token."""
 
     endpoint: Endpoint
     namespace: str
     origin: str | None
-    """Of the page; None asks as the CLI does."""
+    """Of the page; None examines what the CLI does."""
     token: str | None = None
     credentials: bool = False
     """Whether the Web UI includes cookies."""
+    without_scheme: bool = False
+    """Whether the CLI would send the token without `Bearer `."""
+    own: Sequence[Received] | None = None
+    """The user's own payloads, to try; None if they gave none."""
 
     def __repr__(self) -> str:
         """Without the token."""
-        return f"Visit({self.endpoint.url})"
+        return f"Target({self.endpoint.url})"
 
 
 class Probe:
-    """Asks a server; answers that several checks look at are asked for once."""
+    """Sends requests to a server; a response that several checks need is fetched once."""
 
-    def __init__(self, visit: Visit, line: Line, clock: Callable[[], float] = time.time) -> None:
-        """Take what to find out, the way to the server, and what tells the seconds since 1970."""
-        self.visit = visit
-        self.line = line
+    def __init__(
+        self, target: Target, connection: Connection, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Take what to examine, the connection, and a clock in seconds since 1970."""
+        self.target = target
+        self.connection = connection
         self.clock = clock
-        token = visit.token or ""
+        token = target.token or ""
         # Longest first: the whole before its parts.
         parts = [part for part in token.split(".") if len(part) >= 16]
         self._secrets = [each for each in (token, *parts) if each]
 
     @property
     def token(self) -> str | None:
-        """The token, where it may be sent: not in the clear, except within this machine."""
-        endpoint = self.visit.endpoint
-        return self.visit.token if endpoint.https or is_loopback(endpoint.host) else None
+        """The token, if it may be sent: never unencrypted, except within this machine."""
+        endpoint = self.target.endpoint
+        return self.target.token if endpoint.https or is_loopback(endpoint.host) else None
 
     @cached_property
     def bare(self) -> Answer:
-        """The answer to plain payloads, sent without a token."""
+        """The response to plain payloads without a token."""
         return self.post("decode", token=False)
 
     @cached_property
     def main(self) -> Answer:
-        """The answer to plain payloads, as the Web UI or the CLI would send them."""
+        """The response to plain payloads, sent as the Web UI or the CLI sends them."""
         return self.bare if self.token is None else self.post("decode")
 
     @cached_property
     def allowed(self) -> Answer:
-        """The answer to the preflight of /decode."""
-        return self.preflight("decode", self.visit.origin or "")
+        """The response to the preflight of /decode."""
+        return self.preflight("decode", self.target.origin or "")
 
     @property
     def passes_token(self) -> bool:
-        """Whether the page would have to pass a token, as far as can be seen."""
-        return self.visit.token is not None or self.bare.status == 401
+        """Whether the page has to pass a token, as far as the doctor can see."""
+        return self.target.token is not None or self.bare.status == 401
 
     @property
     def needed_headers(self) -> tuple[str, ...]:
-        """What a preflight must allow, in the order in which browsers ask for it."""
+        """The headers that a preflight must allow, in the order in which browsers list them."""
         return (*(_TOKEN_HEADERS if self.passes_token else ()), "content-type", "x-namespace")
 
     def preflight(self, operation: str, origin: str) -> Answer:
-        """Ask what a browser asks before it sends a page's request."""
+        """Send the preflight that a browser sends before the request of a page."""
         headers = {
             "Access-Control-Request-Headers": ",".join(self.needed_headers),
             "Access-Control-Request-Method": "POST",
@@ -104,11 +110,12 @@ class Probe:
         patience: int = 1,
     ) -> Answer:
         """Send payloads, by default the plain ones, with the token and the origin, if any."""
-        headers = {"Content-Type": "application/json", "X-Namespace": self.visit.namespace}
-        if origin and self.visit.origin:
-            headers["Origin"] = self.visit.origin
+        headers = {"Content-Type": "application/json", "X-Namespace": self.target.namespace}
+        if origin and self.target.origin:
+            headers["Origin"] = self.target.origin
         if token and self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+            scheme = "" if self.target.without_scheme else "Bearer "
+            headers["Authorization"] = scheme + self.token
         sent = body_of(*PLAIN) if body is None else body
         return self._ask("POST", operation, headers, sent, patience)
 
@@ -120,8 +127,8 @@ class Probe:
         body: bytes,
         patience: int = 1,
     ) -> Answer:
-        endpoint = self.visit.endpoint
-        query = "?preserveStorageRefs=true" if self.visit.origin else ""
+        endpoint = self.target.endpoint
+        query = "?preserveStorageRefs=true" if self.target.origin else ""
         lines = [
             f"{method} {endpoint.path}/{operation}{query} HTTP/1.1",
             f"Host: {endpoint.authority}",
@@ -133,6 +140,6 @@ class Probe:
             "Connection: close",
         ]
         request = "\r\n".join((*lines, "", "")).encode("ascii") + body
-        return self.line.exchange(request, f"{method} /{operation}", patience).without(
+        return self.connection.exchange(request, f"{method} /{operation}", patience).without(
             self._secrets
         )

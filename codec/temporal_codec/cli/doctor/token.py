@@ -1,94 +1,107 @@
-"""What a token lacks, by its own words: it is decoded here, and verified by the server alone.
+"""What is wrong with a token, by its own claims. Only the server verifies it.
 
-So nothing here is more than a warning: the server's answer decides.
+So every finding here is a warning: the server's response decides.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from pybase64 import b64decode
 
+from temporal_codec.cli.doctor.answer import Answer
 from temporal_codec.cli.doctor.finding import Finding, warning
 from temporal_codec.cli.doctor.probe import Probe
-from temporal_codec.cli.errors import WrongUsage
 
-VARIABLE = "TEMPORAL_CODEC_TOKEN"
-_ENOUGH = 65_536  # anything longer is no token
 _FITTING = 8192
 _LEEWAY_SECONDS = 60
 _LONG_SECONDS = 24 * 3600
-# Members that an issuer puts into ID tokens, and into nothing else.
+# Claims that an issuer puts into ID tokens only.
 _OF_ID_TOKENS = {"at_hash", "c_hash", "nonce"}
 
 NOT_JWT = warning(
     "token-not-jwt",
-    "The token is no JWT of three parts, so this server and others like it cannot verify it.",
-    "Give the access token itself, without quotes. If the provider gives opaque tokens, ask it "
-    "for an audience (`options: {{audience: ...}}` in the Web UI's configuration).",
+    "The token is not a JWT of three parts, so a Codec Server cannot verify it.",
+    "Use the access token itself, without quotes. If the provider issues opaque tokens, request an "
+    "audience (`options: {{audience: ...}}` in the Web UI's configuration).",
 )
 ENDED = warning(
     "token-ended",
-    "The token ended {seconds} seconds ago. The Web UI goes on sending such a token.",
-    "Log out of the Web UI and in again. Let access tokens live at least as long as ID tokens.",
+    "The token expired {seconds} seconds ago. The Web UI keeps sending such a token.",
+    "Log out of the Web UI and log in again. Make access tokens live as long as ID tokens.",
 )
 NOT_YET = warning(
     "token-not-yet-valid",
-    "The token begins in {seconds} seconds.",
-    "Look at the clocks of this machine and of the issuer.",
+    "The token becomes valid in {seconds} seconds.",
+    "Check the clocks of this machine and of the issuer.",
 )
 NO_EMAIL = warning(
     "token-no-email",
-    "The token names no e-mail address, and no permissions either: a policy has nothing to match.",
-    "Let the provider put the address into access tokens (CODEC_EMAIL_CLAIM names the claim), or "
+    "The token has no e-mail address and no permissions, so a policy by e-mail matches nothing.",
+    "Add the address to access tokens at the provider and name its claim in CODEC_EMAIL_CLAIM, or "
     "grant `sub:` and the subject.",
 )
 ID_TOKEN = warning(
     "token-id-token",
-    "The token looks like an ID token, which says who logged in, and not like an access token.",
-    "Give the access token, and ask the provider for an audience of the Codec Server's own.",
+    "The token looks like an ID token, which says who logged in, not like an access token.",
+    "Use the access token, and request an audience for the Codec Server from the provider.",
 )
 ALGORITHM = warning(
     "token-algorithm",
-    "The token is signed with {algorithm}; Temporal Cloud's are signed with RS256.",
-    "Let the provider sign access tokens for this audience with RS256.",
+    "The token is signed with {algorithm}; Temporal Cloud signs with RS256.",
+    "Configure the provider to sign access tokens for this audience with RS256.",
 )
 LIFETIME = warning(
     "token-lifetime",
-    "The token says no time of 24 hours or less from its beginning (iat) to its end (exp).",
-    "Let the provider give access tokens a lifetime of hours at most.",
+    "The token does not state a lifetime of at most 24 hours (from iat to exp).",
+    "Configure the provider to issue access tokens for hours, not days.",
+)
+TYPE = warning(
+    "token-type",
+    "The token's type (typ) is {type}; a Codec Server accepts JWT and at+jwt.",
+    "Use the access token, not an ID token, a refresh token or a logout token.",
+)
+NOT_VERIFIED = warning(
+    "token-email-not-verified",
+    "The token says that its e-mail address is not verified (email_verified).",
+    "Verify the address at the provider, and log in again.",
+)
+BOUND = warning(
+    "token-bound",
+    "The token is bound to a client's key or certificate (cnf), which a Codec Server cannot check.",
+    "Configure the provider to issue plain bearer tokens for the Codec Server.",
+)
+AUDIENCE = warning(
+    "token-audience",
+    "The server rejects a token from the issuer {issuer} for the audience {audience}.",
+    "Compare both with CODEC_ISSUER and CODEC_AUDIENCES of the server; each must match exactly.",
+)
+UNSEEN = warning(
+    "token-unseen",
+    "The response with the token is the same as without it. The token may not have arrived.",
+    "Check the server's log. If it says `no token`, a CDN, gateway or proxy drops the header "
+    "Authorization: let it pass.",
+)
+NO_SCHEME = warning(
+    "codec-auth-scheme",
+    "TEMPORAL_CODEC_AUTH does not start with `Bearer `. The CLI sends it as it is, and a Codec "
+    "Server rejects it.",
+    "Write TEMPORAL_CODEC_AUTH='Bearer TOKEN', and --codec-auth 'Bearer TOKEN' likewise.",
 )
 LARGE = warning(
     "token-large",
-    "The token has {size} bytes: gateways refuse headers of more than 10,240 in all.",
-    "Let the provider leave out what nobody needs, such as long lists of groups.",
+    "The token has {size} bytes. API Gateway rejects headers of more than 10,240 bytes in all.",
+    "Remove claims that nobody needs at the provider, such as long lists of groups.",
 )
 
 
-def read_token(file: Path | None, environment: Mapping[str, str], typed: Callable[[], str]) -> str:
-    """The token from a file, from what is typed (``-``), or from the environment; may be empty.
-
-    Raises WrongUsage, which never shows it.
-    """
-    if file is None:
-        text = environment.get(VARIABLE, "")
-    else:
-        text = typed() if str(file) == "-" else _read(file)
-        if not text.strip():
-            raise WrongUsage("There is no token in what --token-file names.")
-    token = text.strip()
-    token = token[7:].strip() if token[:7].lower() == "bearer " else token
-    if not (token.isascii() and token.isprintable()) or " " in token or len(token) > _ENOUGH:
-        raise WrongUsage("This is no token: it has spaces or line breaks in it, or is too long.")
-    return token
-
-
 def check_token(probe: Probe) -> Iterator[Finding]:
-    """What the token says of itself."""
-    token = probe.visit.token
+    """Check what the token says about itself."""
+    token = probe.target.token
     if token is None:
         return
+    if probe.target.without_scheme:
+        yield NO_SCHEME()
     if len(token) > _FITTING:
         yield LARGE(size=len(token))
     try:
@@ -97,13 +110,35 @@ def check_token(probe: Probe) -> Iterator[Finding]:
     except (ValueError, RecursionError):
         yield NOT_JWT()
         return
-    yield from _times(claims, probe.clock())
+    found = [*_times(claims, probe.clock()), *_kind(head, claims)]
+    yield from found
+    if probe.main.status == 401:
+        yield AUDIENCE(issuer=claims.get("iss"), audience=_listed(claims.get("aud")))
+        if not found and probe.token and _says(probe.main) == _says(probe.bare):
+            yield UNSEEN()
+
+
+def _kind(head: dict[str, Any], claims: dict[str, Any]) -> Iterator[Finding]:
     if head.get("alg") != "RS256":
         yield ALGORITHM(algorithm=head.get("alg"))
-    if _OF_ID_TOKENS & claims.keys():
+    if str(head.get("typ", "JWT")).lower().removeprefix("application/") not in {"jwt", "at+jwt"}:
+        yield TYPE(type=head["typ"])
+    if _OF_ID_TOKENS & claims.keys() or claims.get("token_use") == "id":
         yield ID_TOKEN()
+    if claims.get("email_verified", True) not in {True, "true"}:
+        yield NOT_VERIFIED()
+    if "cnf" in claims:
+        yield BOUND()
     if not claims.get("permissions") and not any(map(_names_email, claims.items())):
         yield NO_EMAIL()
+
+
+def _says(answer: Answer) -> tuple[object, ...]:
+    return answer.status, answer.header("www-authenticate"), answer.body
+
+
+def _listed(audience: object) -> str:
+    return ", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)
 
 
 def _times(claims: dict[str, Any], now: float) -> Iterator[Finding]:
@@ -134,11 +169,3 @@ def _object(part: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError
     return document
-
-
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_ENOUGH + 1).decode(errors="replace")
-    except OSError as error:
-        raise WrongUsage(f"The token's file {file} cannot be read: {error.strerror}.") from None

@@ -11,7 +11,7 @@ import msgspec
 from temporal_codec import wire
 from temporal_codec.cli.errors import CliError, NoHistory
 from temporal_codec.cli.history.file import HistoryFile, Json
-from temporal_codec.cli.history.places import is_payload, places
+from temporal_codec.cli.history.places import Place, is_payload, places
 from temporal_codec.errors import PayloadError, WireError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
@@ -20,6 +20,13 @@ from temporal_codec.storage.reference import Reference
 from temporal_codec.storage.resolve import find_reference
 
 _MOST_SHOWN = 20
+
+
+def payloads_of(name: str, text: bytes) -> Iterator[Received]:
+    """The payloads of an exported history, or of payloads as JSON; raises NoHistory."""
+    for index, event in enumerate(_events(name, text)):
+        for _, payload in _listed(name, event, index):
+            yield payload
 
 
 class Found(NamedTuple):
@@ -60,15 +67,21 @@ def _undecoded(failed: list[PayloadError]) -> str:
 
 def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:
     for index, event in enumerate(_events(name, text)):
-        listed = [each for each in places(event, index) if is_payload(each.value)]
-        body = json.dumps({"payloads": [each.value for each in listed]}).encode()
-        try:
-            payloads = wire.read(body)
-        except WireError as error:
-            raise CliError(f"{name} has a payload that is none: {error}") from None
-        outcomes = decode(payloads, keys)
-        pairs = zip(payloads, outcomes, strict=True)
-        yield [Found(p.path, _reference(*each)) for p, each in zip(listed, pairs, strict=True)]
+        listed = _listed(name, event, index)
+        outcomes = decode([payload for _, payload in listed], keys)
+        yield [
+            Found(place.path, _reference(payload, outcome))
+            for (place, payload), outcome in zip(listed, outcomes, strict=True)
+        ]
+
+
+def _listed(name: str, event: Json, index: int) -> list[tuple[Place, Received]]:
+    listed = [each for each in places(event, index) if is_payload(each.value)]
+    body = json.dumps({"payloads": [each.value for each in listed]}).encode()
+    try:
+        return list(zip(listed, wire.read(body), strict=True))
+    except WireError as error:
+        raise NoHistory(f"{name} has a malformed payload: {error}") from None
 
 
 def _reference(payload: Received, outcome: Outcome) -> Reference | PayloadError | None:

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
 
-from temporal_codec.cli.doctor.token import read_token
+from temporal_codec.cli.doctor.given import read_token
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.policy import Identity
 from temporal_codec.strict_json import NotStrict, read_object

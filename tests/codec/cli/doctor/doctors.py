@@ -44,13 +44,16 @@ class Told:
         return {name for name, each in self.findings.items() if each["severity"] in severities}
 
 
-def doctor(*arguments: str | Path, given: str | None = None, typed: str = "") -> Told:
-    """Run `temporal-codec doctor --json`, with a token in the environment, if one is given."""
-    environment = {"TEMPORAL_CODEC_TOKEN": given} if given else {}
+def doctor(
+    *arguments: str | Path, given: str | None = None, for_cli: str | None = None, typed: str = ""
+) -> Told:
+    """Run `temporal-codec doctor --json`, with tokens in the environment, if they are given."""
+    variables = {"TEMPORAL_CODEC_TOKEN": given, "TEMPORAL_CODEC_AUTH": for_cli}
+    environment = {name: value for name, value in variables.items() if value}
     words = ["doctor", "--json", *map(str, arguments)]
     result = CliRunner().invoke(app, words, input=typed, env=environment)
     assert isinstance(result.exception, SystemExit | None), repr(result.exception)
-    for part in (given or "").split("."):
+    for part in f"{given or ''}.{for_cli or ''}".split("."):
         assert len(part) < 16 or part not in result.output
     return Told(result.exit_code, result.output)
 
@@ -84,4 +87,4 @@ def serving(case: Case, folder: Path) -> Iterator[tuple[Server, list[str | Path]
 
 def examine(case: Case, folder: Path) -> Told:
     with serving(case, folder) as (_, arguments):
-        return doctor(*arguments, given=case.token)
+        return doctor(*arguments, given=case.token, for_cli=case.codec_auth)

@@ -107,7 +107,7 @@ def test_control_characters_are_not_printed(tmp_path: Path) -> None:
 
 
 def test_people_get_sentences(tmp_path: Path) -> None:
-    """An id, what is wrong, what to do next, and at the end whether it would work."""
+    """An id, what is wrong, what to do next, and at the end whether decoding works."""
     with serving(CASES["preflight-vary"], tmp_path) as (server, arguments):
         done = temporal_codec("doctor", *arguments)
     assert done.returncode == 0
@@ -115,9 +115,61 @@ def test_people_get_sentences(tmp_path: Path) -> None:
     first = f"https://127.0.0.1:{server.port} for a page from {CLOUD}, namespace default"
     assert lines[0] == first
     at = next(n for n, line in enumerate(lines) if "preflight-vary" in line)
-    assert lines[at].startswith("warning  preflight-vary: The answer differs")
+    assert lines[at].startswith("warning  preflight-vary: The response differs")
     assert lines[at + 1].startswith("         Next: Add Vary: Origin")
-    assert lines[-1] == "It would work. Problems: 0; warnings: 2."
+    assert lines[-1] == "Decoding works. Problems: 0; warnings: 2."
+
+
+@pytest.mark.parametrize(("colour", "coloured"), [("", True), ("1", False)])
+def test_no_color_is_honoured(tmp_path: Path, colour: str, coloured: bool) -> None:
+    """On a terminal the severity is coloured, unless NO_COLOR is set."""
+    with serving(Case(), tmp_path) as (_, arguments):
+        words = ["doctor", *map(str, arguments)]
+        said = CliRunner().invoke(app, words, color=True, env={"NO_COLOR": colour}).output
+    assert ("\x1b[" in said) is coloured
+    assert "Decoding works." in said
+
+
+def test_key_ids_of_payloads_that_stay_encoded_are_named(tmp_path: Path) -> None:
+    """With their number; an id that may be the key itself is shown as a fingerprint."""
+    told = examine(CASES["own-not-decoded"], tmp_path)
+    said = told.findings["own-not-decoded"]["message"]
+    assert "2 of your 2 payloads" in said
+    assert "prod key 3 (1)" in said
+    assert "sha256:" in said
+    assert "0123456789abcdef" not in told.said
+
+
+def test_the_cli_sends_its_variable_as_it_is(tmp_path: Path) -> None:
+    """Without `Bearer ` the server rejects it, and the doctor says why."""
+    with serving(Case(asks=GOOD_TOKEN), tmp_path) as (server, arguments):
+        told = doctor(*arguments, "--cli", for_cli=GOOD_TOKEN)
+        assert told.ids("problem") == {"token-refused"}
+        assert "codec-auth-scheme" in told.findings
+        sent = [each.headers.get("authorization") for each in server.requests]
+        assert GOOD_TOKEN in sent
+        told = doctor(*arguments, "--cli", for_cli=f"Bearer {GOOD_TOKEN}")
+        assert "token-accepted" in told.findings
+        assert "codec-auth-scheme" not in told.findings
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--payload", "nonsense"),
+        ("--history", '{"events":[]}'),
+        ("--payload", '{"metadata":{"encoding":"!!!!"}}'),
+    ],
+)
+def test_a_file_that_has_no_payload_is_wrong_usage(tmp_path: Path, option: str, text: str) -> None:
+    """Before anything is sent."""
+    file = tmp_path / "file.json"
+    file.write_text(text)
+    with serving(Case(), tmp_path) as (server, arguments):
+        told = doctor(*arguments, option, file)
+    assert told.code == 2
+    assert option in told.said
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(

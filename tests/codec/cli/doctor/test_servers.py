@@ -3,11 +3,19 @@
 import json
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
+from temporal_codec import Key
+from tests.codec.cli.conftest import SAMPLE_KEY
 from tests.codec.cli.doctor.doctors import doctor
+from tests.codec.cli.history.test_history import many, payload
+from tests.codec.rings import key, plain, sealed
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.doctor_faults import (
     GOOD_TOKEN,
@@ -112,3 +120,62 @@ def test_why_the_web_ui_cannot_use_the_samples_server(tmp_path: Path) -> None:
             "preflight-authorization",
             "preflight-authorization-extras",
         }
+
+
+def test_a_server_without_its_ring_is_not_said_to_work(tmp_path: Path) -> None:
+    """A typo in CODEC_KEYRING: /decode returns 200 as its contract says, and opens nothing."""
+    missing = {"CODEC_KEYRING": f"file:{tmp_path / 'missing.json'}"}
+    with codec_server(missing) as server:
+        told = doctor(server.url, "--origin", PAGE)
+        assert told.ids("problem") == {"no-key-ring"}
+        assert told.code == 1
+    with codec_server({**missing, "CODEC_OPERATIONS": "decode"}) as server:
+        told = doctor(server.url, "--origin", PAGE)
+        assert told.document["decoded"] is False
+        assert "plain-unchanged" in told.ids("warning")
+
+
+def test_a_ring_that_cannot_be_read_is_told_without_encode(tmp_path: Path) -> None:
+    """A payload that looks encrypted makes the server fetch its ring."""
+    ring = tmp_path / "ring.json"
+    ring.write_text("broken")
+    with codec_server({"CODEC_KEYRING": f"file:{ring}", "CODEC_OPERATIONS": "decode"}) as server:
+        told = doctor(server.url, "--origin", PAGE)
+    assert told.ids("problem") == {"keys-unavailable"}
+
+
+def test_a_file_server_is_no_codec_server() -> None:
+    """`python -m http.server` answers 501; nothing else is said of it."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        told = doctor(f"http://127.0.0.1:{listener.server_port}", "--origin", PAGE)
+    finally:
+        listener.shutdown()
+        listener.server_close()
+    assert told.ids("problem") == {"not-a-codec-server"}
+    assert "SimpleHTTP" in told.findings["not-a-codec-server"]["message"]
+
+
+def test_own_payloads_are_tried(development_server: CodecServer, tmp_path: Path) -> None:
+    """A history that the ring opens is decoded; one of another key is not, and the id is named."""
+    at_page = (development_server.url, "--origin", PAGE)
+    history = tmp_path / "history.json"
+    mine = sealed(plain(b"1"), Key("test-key-id", SAMPLE_KEY, datetime.now(UTC)))
+    other = sealed(plain(b"1"), key(7))
+    events = [
+        {"eventId": "1", "workflowExecutionStartedEventAttributes": {"input": many(payload(each))}}
+        for each in (mine, other)
+    ]
+    history.write_text(json.dumps({"events": events[:1]}))
+    told = doctor(*at_page, "--history", history)
+    assert (told.code, "own-decoded" in told.ids("ok")) == (0, True)
+    history.write_text(json.dumps({"events": events}))
+    told = doctor(*at_page, "--history", history)
+    assert told.ids("problem") == {"own-not-decoded"}
+    assert "1 of your 2 payloads encoded. Key ids: key-7 (1)." in told.said

@@ -1,6 +1,6 @@
-"""The line to a server: its addresses, its certificate, and one request at a time.
+"""Connections to a server: its addresses, its certificate, and one request at a time.
 
-The server is a stranger: `temporal_codec.https` bounds what it sends, in size and in time.
+The server is not trusted: `temporal_codec.https` bounds a response in size and in time.
 """
 
 import ssl
@@ -27,11 +27,11 @@ from temporal_codec.https import ExchangeError, Peer, Stage
 MAX_BODY_BYTES = 8_000_000
 
 
-class Line:
-    """The way to an endpoint; each request has a connection of its own."""
+class Connection:
+    """Reaches an endpoint; each request opens a connection of its own."""
 
     def __init__(self, endpoint: Endpoint, ca_file: Path | None, seconds: float) -> None:
-        """Take a CA to trust beside the system's, and the time that a request may take."""
+        """Take a CA to trust beside the system's, and the time limit of a request."""
         self._told = {"host": endpoint.host, "port": endpoint.port}
         self._seconds = seconds
         tls = _trust(ca_file) if endpoint.https else None
@@ -39,24 +39,24 @@ class Line:
 
     @property
     def certificate(self) -> dict[str, Any]:
-        """Of the latest connection, as `ssl` reads it; empty over http."""
+        """Of the latest connection, as `ssl` reads it; empty over HTTP."""
         return self._peer.certificate
 
     @property
     def version(self) -> str:
-        """The latest connection's version of TLS."""
+        """The TLS version of the latest connection."""
         return self._peer.version
 
     @cached_property
     def addresses(self) -> Sequence[str]:
-        """What the name resolves to; raises Unreached."""
+        """The addresses that the name resolves to; raises Unreached."""
         try:
             return self._peer.addresses()
         except ExchangeError:
             raise Unreached(UNKNOWN_HOST(**self._told)) from None
 
     def exchange(self, request: bytes, what: str, patience: int = 1) -> Answer:
-        """Send a request and read its answer, in `patience` times the usual time."""
+        """Send a request and read the response, within `patience` times the time limit."""
         addresses = self.addresses
         try:
             reply = self._peer.exchange(
@@ -79,11 +79,11 @@ class Line:
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    # Neither browsers nor the CLI are as strict with private CAs as Python is since 3.13.
+    # Since 3.13 Python is stricter with private CAs than browsers and the CLI are.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
         if ca_file is not None:
             context.load_verify_locations(ca_file)
     except OSError:
-        raise WrongUsage(f"{ca_file} is no readable file of certificates in PEM.") from None
+        raise WrongUsage(f"--ca-file: {ca_file} is not a readable PEM file of certificates.") from None
     return context
