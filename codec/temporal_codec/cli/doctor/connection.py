@@ -85,5 +85,7 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         if ca_file is not None:
             context.load_verify_locations(ca_file)
     except OSError:
-        raise WrongUsage(f"--ca-file: {ca_file} is not a readable PEM file of certificates.") from None
+        raise WrongUsage(
+            f"--ca-file: {ca_file} is not a readable PEM file of certificates."
+        ) from None
     return context
