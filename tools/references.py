@@ -23,7 +23,7 @@ from typer.cli import get_docs_for_click
 from handlers.settings.issuer import TEMPORAL_CLOUD
 from handlers.settings.table import SECTIONS, Setting
 from temporal_codec.cli.app import app
-from temporal_codec.cli.doctor.token import VARIABLE
+from temporal_codec.cli.doctor.given import VARIABLE
 from temporal_codec.policy import MAX_BYTES, Identity, parse
 from temporal_codec.policy.document import GrantDocument, PolicyDocument
 from temporal_codec.policy.patterns import MAX_PATTERN_BYTES, MAX_STARS
