@@ -109,7 +109,7 @@ def _banner(local: LocalSettings, settings: ServerSettings) -> str:
     scheme = "https" if local.tls_cert else "http"
     lines = [f"Codec Server on {scheme}://{local.host}:{local.port}"]
     if settings.keyring == "development":
-        open_to_all = "" if settings.access else " and asks nobody for a token"
+        open_to_all = "" if settings.access else " and does not require a token"
         lines.append(
             f"For development only: it uses the well-known keys of Temporal's samples{open_to_all}."
         )

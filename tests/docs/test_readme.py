@@ -1,7 +1,7 @@
-"""README.md: its sessions are run as they stand there, and print what it shows.
+"""README.md and docs/local.md: their sessions run as they are written, and print what they show.
 
 A block marked `console` is a session: a line after `$ ` is a command, the rest is what it prints,
-and `...` stands for whatever is left out. All blocks together are one session, in their order.
+and `...` stands for whatever is left out. All blocks of both pages are one session, in their order.
 """
 
 import re
@@ -12,18 +12,18 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 
 import httpx
 import pytest
 
+from tests.docs.pages import FENCED, dead_links, matches
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, listens, running
 from tests.rigs.sam import make
 from tests.rigs.temporal import DevServer, cli_environment, temporal
 
-README = (ROOT / "README.md").read_text()
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = ("README.md", "docs/local.md")
+TEXT = "".join((ROOT / page).read_text() for page in PAGES)
 CODEC_SERVER = "http://127.0.0.1:8081"
 # These go on until they are stopped, and have the ports that a newcomer will meet.
 SERVERS = {"make run": (8081,), "temporal server start-dev": (7233, 8233)}
@@ -31,7 +31,7 @@ SERVERS = {"make run": (8081,), "temporal server start-dev": (7233, 8233)}
 
 @dataclass
 class Step:
-    """A command and what the README says that it prints."""
+    """A command and what its page says that it prints."""
 
     command: str
     expected: str
@@ -43,27 +43,23 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """Every command of the README, in order."""
-    sessions = [text for kind, text in FENCED.findall(README) if kind == "console"]
+    """Every command of the pages, in order."""
+    sessions = [text for kind, text in FENCED.findall(TEXT) if kind == "console"]
     # What comes before the first command is nothing, in a block that starts with one.
     parts = [re.split(r"^\$ ", text, flags=re.MULTILINE) for text in sessions]
     assert {before for before, *_ in parts} == {""}
     return [Step(*part.split("\n", 1)) for _, *commands in parts for part in commands]
 
 
-def matches(expected: str, printed: str) -> bool:
-    return OutputChecker().check_output(expected, printed, ELLIPSIS | NORMALIZE_WHITESPACE)
-
-
 @dataclass
 class Shell:
-    """Terminals of somebody who follows the README: one home, and the servers that still run."""
+    """Terminals of somebody who follows the pages: one home, and the servers that still run."""
 
     environment: Mapping[str, str]
     servers: dict[str, ExitStack] = field(default_factory=dict)
 
     def follow(self, step: Step) -> None:
-        """Do what a step says, and see that it prints what the README shows."""
+        """Do what a step says, and see that it prints what the page shows."""
         if step.server:
             self._start(step, step.server)
         else:
@@ -127,7 +123,7 @@ def shell() -> Iterator[Shell]:
             if not name.startswith(("MAKE", "PYTEST"))
         }
         environment["PATH"] = f"{program.parent}:{environment['PATH']}"
-        # `make test` is a step, too: it shall not run this test, nor the others, over again.
+        # `make test` is a step, too: it must not run this test, nor the others, again.
         environment["PYTEST_ADDOPTS"] = "-p no:cacheprovider tests/codec/test_protobuf.py"
         own = Shell(environment)
         try:
@@ -139,7 +135,7 @@ def shell() -> Iterator[Shell]:
 
 @pytest.mark.real("Temporal")
 def test_the_session_runs_and_prints_what_it_shows(shell: Shell) -> None:
-    """Every command, in order, with the ports, the keys and the output of the README."""
+    """Every command, in order, with the ports, the keys and the output of the pages."""
     for step in steps():
         shell.follow(step)
     # What the sentences around them say: of the Web UI,
@@ -163,18 +159,22 @@ def key_id(name: str) -> str:
 
 def test_every_block_with_a_command_is_run() -> None:
     """Text in a fence is a session, or a picture without commands."""
-    blocks = FENCED.findall(README)
-    assert {kind for kind, _ in blocks} == {"console", "python", ""}
+    blocks = FENCED.findall(TEXT)
+    assert {kind for kind, _ in blocks} == {"console", ""}
     assert [text for kind, text in blocks if not kind and "$ " in text] == []
     commands = [step.command for step in steps()]
     assert commands[:2] == ["make run", "make test"]
-    assert len(commands) == README.count("\n$ ")
+    assert len(commands) == TEXT.count("\n$ ")
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert links
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    assert dead_links(page) == []
+
+
+def test_the_readme_is_one_screen_or_two() -> None:
+    """A newcomer reads it in one go; everything else has a page of its own."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 92
 
 
 @pytest.mark.parametrize(
