@@ -206,7 +206,11 @@ def cli_page() -> str:
         obj=command, ctx=typer.Context(command), name="temporal-codec", title=""
     )
     body = rendered.split("\n", 1)[1].replace("```console\n$ ", "```\n")
-    return _frame("cli.md").format(body=re.sub(r"\n{3,}", "\n\n", body).strip(), variable=VARIABLE)
+    commands = re.findall(r"^## `(.*)`$", body, re.MULTILINE)
+    sections = "\n".join(f"- [{each}](#{each.replace(' ', '-')})" for each in commands)
+    return _frame("cli.md").format(
+        sections=sections, body=re.sub(r"\n{3,}", "\n\n", body).strip(), variable=VARIABLE
+    )
 
 
 def _frame(name: str) -> str:

@@ -62,9 +62,3 @@ def test_the_options_that_are_named_are_there() -> None:
     named = set(re.findall(r"`(--[a-z-]+)", PAGE)) - {"--codec-auth"}
     assert len(named) >= 6
     assert [option for option in named if option not in said] == []
-
-
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", PAGE)
-    assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

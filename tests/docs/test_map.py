@@ -22,7 +22,11 @@ def test_the_map_leads_to_every_page() -> None:
     assert {page.removeprefix("docs/") for page in DOCS} - {"README.md"} <= listed
 
 
-LISTED = ["CONTRIBUTING.md", "docs/README.md", "docs/local.md", "docs/policy.md", "docs/runbook.md"]
+LISTED = [
+    each
+    for each in DOCS
+    if each not in {"docs/deploy.md", "docs/doctor.md", "docs/workers.md", "docs/performance.md"}
+]
 
 
 @pytest.mark.parametrize("page", LISTED)

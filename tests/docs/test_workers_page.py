@@ -79,9 +79,3 @@ def test_there_are_blocks_of_each_kind() -> None:
     text = "".join(BLOCKS)
     kinds = ("Client.connect(", "Replayer(", "encrypting_converter(", "strict=True")
     assert [kind for kind in kinds if kind not in text] == []
-
-
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)", PAGE)
-    assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
