@@ -41,6 +41,7 @@ BENCH := $(TOOLS)/bench
 BENCH_READY := $(BENCH)/.synced
 SAM := $(TOOLS)/sam/bin/sam
 SAM_READY := $(call stamp,sam)
+CLOUDFORMATION_READY := $(call stamp,cloudformation)
 LINT_READY := $(call stamp,template-lint)
 RELEASE_READY := $(call stamp,release)
 RUNTIME_READY := $(call stamp,lambda-runtime)
@@ -60,7 +61,7 @@ GO_READY := $(INTEROP)/go/.ready
 TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
 JAVA_READY := $(INTEROP)/java/.ready
 
-.PHONY: sam template-lint release-tools compose lambda-runtime lambda-image temporal ui-server pin \
+.PHONY: sam cloudformation template-lint release-tools compose lambda-runtime lambda-image temporal ui-server pin \
 	interop-go interop-typescript interop-java
 
 $(UV_READY):
@@ -85,12 +86,13 @@ $(BENCH_READY): uv.lock pyproject.toml | $(UV_READY)
 	@touch $@
 
 sam: $(SAM_READY) ## install the SAM CLI
+cloudformation: $(CLOUDFORMATION_READY) ## install the CloudFormation that tests deploy to
 template-lint: $(LINT_READY) ## install the linters of CloudFormation templates
 
 # cfn-guard-rs has a build for Python 3.11 alone.
 $(LINT_READY): PYTHON_HERE = $(or $(shell ls "$$HOME"/.pyenv/versions/3.11.*/bin/python3.11 \
 	2>/dev/null | tail -n 1),3.11)
-$(SAM_READY) $(LINT_READY) $(RELEASE_READY): | $(UV_READY)
+$(SAM_READY) $(LINT_READY) $(RELEASE_READY) $(CLOUDFORMATION_READY): | $(UV_READY)
 	$(UV) venv --quiet --clear --python "$(or $(PYTHON_HERE),$(PYTHON))" $(@D)
 	$(UV) pip install --quiet --python $(@D)/bin/python --only-binary :all: --require-hashes \
 		--requirement tools/$(notdir $(@D)).txt
@@ -185,4 +187,5 @@ COMPILE = $(UV) pip compile --quiet --universal --no-emit-index-url --generate-h
 pin: $(UV_READY) ## renew the lock files in tools/: edit tools/NAME.in first
 	cd tools && for each in uv sam template-lint release; do \
 		../$(COMPILE) 3.11 $$each.in --output-file $$each.txt || exit 1; done
-	cd tools && ../$(COMPILE) 3.13 lambda-runtime.in --output-file lambda-runtime.txt
+	cd tools && for each in lambda-runtime cloudformation; do \
+		../$(COMPILE) 3.13 $$each.in --output-file $$each.txt || exit 1; done

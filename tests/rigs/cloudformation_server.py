@@ -1,0 +1,323 @@
+"""ministack, with what this project's stack needs and it lacks; runs in an environment of its own.
+
+    GATEWAY_PORT=4566 AUTH=true .tools/cloudformation/bin/python tests/rigs/cloudformation_server.py
+
+FAIL_FILE names a file: the type of resource that it holds cannot be created.
+SSM_PER_SECOND limits reads of parameters, as AWS does at 40 a second.
+"""
+
+import contextvars
+import copy
+import functools
+import inspect
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import samtranslator.translator.transform as sam
+from ministack.core.responses import get_region
+from ministack.services import apigateway, cloudwatch_logs, secretsmanager, ssm
+from ministack.services.cloudformation import engine, provisioners
+
+Json = dict[str, Any]
+HANDLERS: dict[str, Json] = provisioners._RESOURCE_HANDLERS
+SECRET, LOGS = "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+
+
+def replace(old: object, new: object) -> None:
+    """Put a function in the place of another one, in each module that has imported it."""
+    for module in list(sys.modules.values()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if value is old:
+                setattr(module, name, new)
+
+
+def secret_name(arn: str) -> str:
+    """The name of the secret that an ARN stands for."""
+    return arn.split(":secret:", 1)[1].rsplit("-", 1)[0] if ":secret:" in arn else arn
+
+
+# --- what CloudFormation does with a resource ----------------------------------------------------
+
+
+def secrets_answer_with_their_arn() -> None:
+    """`Ref` of a secret is its ARN, and a name that is taken is refused."""
+    own = dict(HANDLERS[SECRET])
+
+    def create(logical: str, properties: Json, stack: str) -> tuple[str, Json]:
+        if properties.get("Name") in secretsmanager._secrets:
+            raise ValueError(f"The secret {properties['Name']} already exists.")
+        _, attributes = own["create"](logical, properties, stack)
+        return attributes["Arn"], attributes
+
+    def update(pid: str, old: Json, new: Json, stack: str, logical: str = "") -> tuple[str, Json]:
+        if new.get("Name") != old.get("Name"):
+            return create(logical, new, stack)
+        more = [logical] if own.get("update_with_logical_id") else []
+        _, attributes = own["update"](secret_name(pid), old, new, stack, *more)
+        return attributes["Arn"], attributes
+
+    def delete(pid: str, properties: Json) -> Any:
+        return own["delete"](secret_name(pid), properties)
+
+    HANDLERS[SECRET] = {**own, "create": create, "update": update, "delete": delete}
+
+
+def log_groups_are_never_adopted() -> None:
+    """A group that exists already is refused."""
+    own = HANDLERS[LOGS]["create"]
+
+    def create(logical: str, properties: Json, stack: str) -> Any:
+        if properties.get("LogGroupName") in cloudwatch_logs._log_groups:
+            raise ValueError(f"The log group {properties['LogGroupName']} already exists.")
+        return own(logical, properties, stack)
+
+    HANDLERS[LOGS] = {**HANDLERS[LOGS], "create": create}
+
+
+def rotation_schedules() -> None:
+    """A schedule rotates at once where the template asks for it."""
+
+    def create(_: str, properties: Json, __: str) -> tuple[str, Json]:
+        secret = secretsmanager._secrets.get(secret_name(properties["SecretId"]))
+        if secret is None:
+            raise ValueError("Secrets Manager can't find the specified secret.")
+        secret |= {
+            "RotationEnabled": True,
+            "RotationLambdaARN": properties["RotationLambdaARN"],
+            "RotationRules": properties.get("RotationRules"),
+        }
+        if str(properties.get("RotateImmediatelyOnUpdate")).lower() == "true":
+            begin_rotation(secret)
+        return properties["SecretId"], {}
+
+    def update(_: str, __: Json, new: Json, stack: str) -> tuple[str, Json]:
+        return create("", new, stack)
+
+    def delete(pid: str, _: Json) -> None:
+        secretsmanager._secrets.get(secret_name(pid), {})["RotationEnabled"] = False
+
+    HANDLERS["AWS::SecretsManager::RotationSchedule"] = {
+        "create": create,
+        "update": update,
+        "delete": delete,
+    }
+
+
+def resource_policies() -> None:
+    """A secret's resource policy is stored; AWS's own checks of it are not made."""
+
+    def create(_: str, properties: Json, __: str) -> tuple[str, Json]:
+        told = secretsmanager._put_resource_policy(
+            {
+                "SecretId": properties["SecretId"],
+                "ResourcePolicy": json.dumps(properties["ResourcePolicy"]),
+                "BlockPublicPolicy": True,
+            }
+        )
+        if told[0] >= 400:
+            raise ValueError(told[2])
+        return properties["SecretId"], {}
+
+    HANDLERS["AWS::SecretsManager::ResourcePolicy"] = {
+        "create": create,
+        "update": lambda _, __, new, stack: create("", new, stack),
+        "delete": lambda *_: None,
+    }
+
+
+def kinds_that_only_exist() -> None:
+    """Budgets and CodeDeploy: they are created, and do nothing."""
+    for kind in ("Budgets::Budget", "CodeDeploy::Application", "CodeDeploy::DeploymentGroup"):
+        HANDLERS[f"AWS::{kind}"] = {
+            "create": lambda logical, _, stack: (f"{stack}-{logical}", {}),
+            "update": lambda pid, *_: (pid, {}),
+            "delete": lambda *_: None,
+        }
+
+
+def creation_can_fail() -> None:
+    """An organisation may forbid a kind of resource: FAIL_FILE names it."""
+
+    def failing(kind: str, own: Callable[..., Any]) -> Callable[..., Any]:
+        # ministack looks at which arguments it takes.
+        @functools.wraps(own)
+        def create(*arguments: Any, **named: Any) -> Any:
+            file = Path(os.environ.get("FAIL_FILE", "fail"))
+            if file.exists() and file.read_text().strip() == kind:
+                raise ValueError(f"Access denied: {kind}")
+            return own(*arguments, **named)
+
+        return create
+
+    for kind, handler in list(HANDLERS.items()):
+        if "create" in handler:
+            HANDLERS[kind] = {**handler, "create": failing(kind, handler["create"])}
+
+
+# --- rotation ------------------------------------------------------------------------------------
+
+
+def rotate(secret: Json) -> None:
+    """The four steps, each a call of the function; the first one that fails ends it."""
+    version = str(uuid.uuid4())
+    labelled = {"CreatedDate": int(time.time()), "Stages": ["AWSPENDING"]}
+    secret["Versions"][version] = {"SecretString": None, "SecretBinary": None, **labelled}
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    functions = session.create_client(
+        "lambda",
+        region_name=get_region(),
+        endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+    )
+    for step in STEPS:
+        event = {"Step": step, "SecretId": secret["ARN"], "ClientRequestToken": version}
+        told = functions.invoke(
+            FunctionName=secret["RotationLambdaARN"], Payload=json.dumps(event).encode()
+        )
+        fault = told.get("FunctionError")
+        print("rotation", secret["Name"], step, fault or "ok", told["Payload"].read(), flush=True)
+        if fault:
+            return
+
+
+def begin_rotation(secret: Json) -> None:
+    """Rotate in a thread, as AWS does after it has answered."""
+    context = contextvars.copy_context()
+
+    def later() -> None:
+        time.sleep(1)
+        rotate(secret)
+
+    threading.Thread(target=lambda: context.run(later), daemon=True).start()
+
+
+def rotate_secret(data: Json) -> Any:
+    """RotateSecret."""
+    _, secret = secretsmanager._resolve(data["SecretId"])
+    secret["RotationLambdaARN"] = data.get("RotationLambdaARN") or secret["RotationLambdaARN"]
+    begin_rotation(secret)
+    return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+
+def versions_without_a_value_are_not_found() -> None:
+    """A version that is only labelled cannot be read."""
+    own = secretsmanager._get_secret_value
+
+    def get(data: Json) -> Any:
+        told = own(data)
+        if told[0] == 200 and not json.loads(told[2]).keys() & {"SecretString", "SecretBinary"}:
+            return secretsmanager.error_response_json(
+                "ResourceNotFoundException", "Secrets Manager can't find the value", 400
+            )
+        return told
+
+    replace(own, get)
+
+
+# --- templates -----------------------------------------------------------------------------------
+
+
+def conditions_know_join_and_split() -> None:
+    """Both are resolved before ministack evaluates conditions."""
+    own = engine._evaluate_conditions
+
+    def value(given: Any, parameters: Json) -> Any:
+        if not isinstance(given, dict):
+            return [value(each, parameters) for each in given] if isinstance(given, list) else given
+        known = {name: value(each, parameters) for name, each in given.items()}
+        if "Ref" in known and known["Ref"] in parameters:
+            return str(parameters[known["Ref"]]["Value"])
+        if "Fn::Join" in known:
+            comma, items = known["Fn::Join"]
+            return comma.join(items.split(",") if isinstance(items, str) else items)
+        if "Fn::Split" in known:
+            comma, text = known["Fn::Split"]
+            return text.split(comma)
+        return known
+
+    def evaluate(template: Json, parameters: Json) -> Any:
+        conditions = value(copy.deepcopy(template.get("Conditions", {})), parameters)
+        return own({**template, "Conditions": conditions}, parameters)
+
+    replace(own, evaluate)
+
+
+def sam_sees_the_parameters() -> None:
+    """SAM expands a template with the stack's parameters."""
+    given: contextvars.ContextVar[Json] = contextvars.ContextVar("given", default={})  # noqa: B039
+    transform, apply = sam.transform, engine._apply_transforms
+
+    def with_parameters(template: Json, provided: Any = None, previous: Any = None) -> Any:
+        given.set(engine._transform_parameters(template, provided, previous))
+        return apply(template, provided, previous)
+
+    sam.transform = lambda template, _, loader: transform(template, dict(given.get()), loader)
+    replace(apply, with_parameters)
+
+
+# --- other services ------------------------------------------------------------------------------
+
+
+def options_are_routed() -> None:
+    """Without a CORS configuration, an HTTP API routes OPTIONS as any other method."""
+    asks = 'if method == "OPTIONS":\n        return _cors_preflight'
+    routes = asks.replace('"OPTIONS":', '"OPTIONS" and cors_cfg:')
+    found = 0
+    for function in list(vars(apigateway).values()):
+        if inspect.iscoroutinefunction(function) and asks in (
+            source := inspect.getsource(function)
+        ):
+            found += 1
+            exec(source.replace(asks, routes), vars(apigateway))
+    assert found, "this ministack answers OPTIONS in another way"
+
+
+def parameter_store_throttles(per_second: float) -> None:
+    """A bucket of tokens, as large as a second's."""
+    own, lock = ssm._get_parameter, threading.Lock()
+    bucket = {"left": per_second, "at": time.monotonic()}
+
+    def get(data: Json, *more: Any) -> Any:
+        with lock:
+            now = time.monotonic()
+            grown = bucket["left"] + (now - bucket["at"]) * per_second
+            bucket.update(left=min(per_second, grown), at=now)
+            if bucket["left"] < 1:
+                return ssm.error_response_json("ThrottlingException", "Rate exceeded", 400)
+            bucket["left"] -= 1
+        return own(data, *more)
+
+    replace(own, get)
+
+
+def main() -> None:
+    """Serve."""
+    secrets_answer_with_their_arn()
+    log_groups_are_never_adopted()
+    rotation_schedules()
+    resource_policies()
+    kinds_that_only_exist()
+    creation_can_fail()
+    replace(secretsmanager._rotate_secret, rotate_secret)
+    versions_without_a_value_are_not_found()
+    conditions_know_join_and_split()
+    sam_sees_the_parameters()
+    options_are_routed()
+    if limit := os.environ.get("SSM_PER_SECOND"):
+        parameter_store_throttles(float(limit))
+    from ministack.app import main as serve  # after what it imports has been replaced
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()
