@@ -5,6 +5,7 @@ key of an empty ring seals at once. Nothing is ever taken out of a ring here.
 Each step may be killed after any call and run again: it finds what is done, and does the rest.
 """
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
+from handlers.settings.rotation import rotation_settings
 from temporal_codec import encryption, pipeline
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import LAST_GOOD, ROTATION_WAIT, new_key
@@ -36,8 +38,19 @@ class RotationError(Exception):
 class Rotation:
     """One step of rotating one secret."""
 
-    def __init__(self, client: Any, event: Event, now: datetime) -> None:  # noqa: ANN401
-        """Take a Secrets Manager client, the event that it sent, and the time."""
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401
+        event: Event,
+        now: datetime,
+        *,
+        derives: bool = False,
+    ) -> None:
+        """Take a Secrets Manager client, its event, the time, and the kind of a ring's first key.
+
+        Later keys are of the kind of the newest one, so that an old ring's readers go on.
+        """
+        self._derives = derives
         self._client = client
         self._secret: str = event["SecretId"]
         self._version: str = event["ClientRequestToken"]
@@ -51,7 +64,9 @@ class Rotation:
         text = self._ring_to_extend()
         ring = Keyring.from_json(text)
         wait = ROTATION_WAIT if len(ring) else timedelta(0)
-        key = new_key(self._now, wait=wait, derives=ring.derives)
+        key = new_key(
+            self._now, wait=wait, derives=ring.derives or (not len(ring) and self._derives)
+        )
         self._client.put_secret_value(
             SecretId=self._secret,
             ClientRequestToken=self._version,
@@ -162,6 +177,7 @@ _STEPS: dict[str, Callable[[Rotation], None]] = {
 }
 _logger = Logger(service="codec-rotation")
 _client: Any = None
+_settings = rotation_settings(os.environ)
 
 
 @_logger.inject_lambda_context(log_event=False)
@@ -173,7 +189,7 @@ def handler(event: Event, _context: Any) -> None:  # noqa: ANN401 — the runtim
         raise RotationError("not a step of Secrets Manager's rotation")
     _client = _client or make_client()
     try:
-        step(Rotation(_client, event, datetime.now(UTC)))
+        step(Rotation(_client, event, datetime.now(UTC), derives=_settings.derives))
     except KeyringError as error:
         raise RotationError(str(error)) from None
     _logger.info("rotation", extra={"step": event["Step"], "secret": event["SecretId"]})

@@ -54,6 +54,14 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "zlib",
             ("none", "zlib"),
         ),
+        Setting(
+            "CODEC_DERIVE_KEYS",
+            "false",
+            "For the rotation function: whether the first key of an empty ring derives a key for "
+            "each namespace. Later keys are of the same kind as the ring's newest.",
+            "true",
+            ("false", "true"),
+        ),
     ),
     "Browsers": (
         Setting(

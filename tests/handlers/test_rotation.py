@@ -12,6 +12,7 @@ import pytest
 
 from handlers import rotation
 from handlers.rotation import RotationError
+from handlers.settings.rotation import RotationSettings
 from temporal_codec import Keyring
 from temporal_codec.keys.key import ROTATION_WAIT
 from tests.codec.rings import key
@@ -76,6 +77,18 @@ def test_a_later_key_seals_after_25_hours(aws: Any) -> None:
     assert old == key(1)
     assert timedelta(hours=24.9) < new.activation_date - datetime.now(UTC) <= ROTATION_WAIT
     assert Keyring([old, new]).sealing(datetime.now(UTC)) == old
+
+
+@pytest.mark.parametrize("derives", [True, False])
+def test_a_new_ring_s_first_key_is_of_the_kind_that_is_set_and_later_ones_of_the_newest_s(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, derives: bool
+) -> None:
+    """CODEC_DERIVE_KEYS changes no ring that has keys: its readers may not derive."""
+    secret = new_secret(aws)
+    for setting in (derives, not derives):
+        monkeypatch.setattr(rotation, "_settings", RotationSettings(setting))
+        rotate(aws, secret)
+        assert {each.derives for each in ring(aws, secret)} == {derives}
 
 
 def test_old_keys_stay_byte_for_byte_with_all_that_is_in_the_ring(aws: Any) -> None:

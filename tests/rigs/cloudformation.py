@@ -1,4 +1,4 @@
-"""An AWS account whose CloudFormation really runs the stack: ministack, see cloudformation_server.py.
+"""An AWS account whose CloudFormation really runs the stack: see cloudformation_server.py.
 
 Functions run, HTTP APIs route, rotation calls its function, and IAM is enforced.
 """
@@ -100,8 +100,10 @@ class Account:
 
         Parameters that are not given keep their value; with `forget` they take their default.
         """
-        body = template or packaged(self)
-        declared = set(re.findall(r"^  (\w+):\n    Type: (?:String|Number|Comma)", body, re.M))
+        body = template or packaged(self, region)
+        declared = set(
+            re.findall(r"^  (\w+):\n    Type: (?:String|Number|Comma)", body, re.MULTILINE)
+        )
         formation = self.client("cloudformation", region)
         try:
             (before,) = formation.describe_stacks(StackName=stack)["Stacks"]
@@ -109,18 +111,25 @@ class Account:
             before = None
         given = dict(parameters or {})
         kept = {p["ParameterKey"] for p in (before or {}).get("Parameters", [])} & declared
-        pairs = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
+        pairs: list[Json] = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
         if not forget:
             pairs += [{"ParameterKey": k, "UsePreviousValue": True} for k in kept - given.keys()]
         call = formation.update_stack if before else formation.create_stack
         call(
             StackName=stack,
-            TemplateBody=body,
+            TemplateURL=self._uploaded(body),
             Parameters=pairs,
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": k, "Value": v} for k, v in (tags or {}).items()],
         )
         return self.settled(stack, region)
+
+    def _uploaded(self, template: str) -> str:
+        # CloudFormation takes 51,200 bytes in a call, and more from a bucket.
+        objects = self.client("s3")
+        objects.create_bucket(Bucket="templates")
+        objects.put_object(Bucket="templates", Key="template", Body=template.encode())
+        return f"{self.url}/templates/template"
 
     def settled(self, stack: str, region: str = REGION) -> str:
         """The status of a stack once nothing moves any more."""
@@ -221,24 +230,24 @@ def account(folder: Path, **settings: str) -> Iterator[Account]:
         yield Account(port, folder, server)
 
 
-_packages: dict[int, str] = {}
+_packages: dict[tuple[int, str], str] = {}
 
 
-def packaged(account: Account) -> str:
-    """The template as `sam package` leaves it, with the built functions uploaded."""
-    if account.port not in _packages:
+def packaged(account: Account, region: str = REGION) -> str:
+    """The template as `sam package` leaves it, with the built functions uploaded to a region."""
+    if (account.port, region) not in _packages:
         done = subprocess.run(
-            [SAM_PYTHON.with_name("sam"), "package", "--resolve-s3", "--region", REGION],
+            [SAM_PYTHON.with_name("sam"), "package", "--resolve-s3", "--region", region],
             cwd=ROOT,
-            env=clean_environment(account.environment),
+            env=clean_environment({**account.environment, "AWS_DEFAULT_REGION": region}),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         start = done.stdout.index("AWSTemplateFormatVersion")
-        _packages[account.port] = done.stdout[start:]
-    return _packages[account.port]
+        _packages[account.port, region] = done.stdout[start:]
+    return _packages[account.port, region]
 
 
 @cache

@@ -314,7 +314,8 @@ def main() -> None:
     options_are_routed()
     if limit := os.environ.get("SSM_PER_SECOND"):
         parameter_store_throttles(float(limit))
-    from ministack.app import main as serve  # after what it imports has been replaced
+    # After what it imports has been replaced.
+    from ministack.app import main as serve  # noqa: PLC0415
 
     serve()
 

@@ -33,6 +33,7 @@ json.dump({"read": read, "ring": ring, "made": made}, sys.stdout)
 """
 
 OF_POWERTOOLS = {"POWERTOOLS_SERVICE_NAME"}
+OF_ROTATION = {"CODEC_DERIVE_KEYS"}
 Json = dict[str, Any]
 
 
@@ -103,14 +104,15 @@ def makefile() -> str:
 
 
 def test_no_function_is_left_out() -> None:
-    assert len(of_type("AWS::Lambda::Function")) == 4
+    assert len(of_type("AWS::Lambda::Function")) == 5
 
 
 def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
     """An unknown one would stop the start; one without a variable could not be set."""
-    assert set(environment(DECODE)) == NAMES | OF_POWERTOOLS
+    assert set(environment(DECODE)) == NAMES - OF_ROTATION | OF_POWERTOOLS
     assert environment(ENCODE) == environment(DECODE)
     assert set(environment(PREFLIGHT)) == {"CODEC_ORIGINS"} | OF_POWERTOOLS
+    assert set(environment("RotationFunction")) == {"CODEC_ORIGINS"} | OF_POWERTOOLS | OF_ROTATION
 
 
 def test_every_parameter_says_what_it_is() -> None:
@@ -147,8 +149,8 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     access = server_settings({**settings(), "AWS_LAMBDA_FUNCTION_NAME": "decode"}).access
     assert access is not None
     assert access.issuer.issuer == "https://login.tmprl.cloud/"
-    assert access.policy == "ssm:<Policy>"
-    (document,) = of_type("AWS::SSM::Parameter")
+    assert access.policy == "ssm:<PolicyDocument>"
+    (document,) = of_type("Custom::PolicyDocument")
     assert document["Value"]["Fn::If"][2] == '{"grants":[]}'
     assert templates()["read"]["Parameters"]["Readers"]["Default"] == ""
     own = server_settings(settings(PolicyParameter="/team/policy")).access
@@ -159,7 +161,7 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
 @pytest.mark.parametrize("name", ["Readers", "ReaderNamespaces"])
 def test_readers_become_the_first_grant(name: str) -> None:
     """So that the first deployment ends in plaintext; whatever the patterns let in is a policy."""
-    (document,) = of_type("AWS::SSM::Parameter")
+    (document,) = of_type("Custom::PolicyDocument")
     condition, granting, _ = document["Value"]["Fn::If"]
     text, values = granting["Fn::Sub"]
     assert condition == "HasReaders"
@@ -242,7 +244,9 @@ def test_nothing_in_a_stack_s_life_destroys_a_key(template: str) -> None:
     kept = [r for r in resources.values() if r["Type"] in {SECRET, "AWS::KMS::Key"}]
     assert len(kept) == (3 if template == "template.yaml" else 1)
     for each in kept:
-        assert each["DeletionPolicy"] == each["UpdateReplacePolicy"] == "Retain"
+        # Only what a failed first deployment created goes again: a retry creates it anew.
+        assert each["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert each["UpdateReplacePolicy"] == "Retain"
         if each["Type"] == SECRET:
             assert each["Properties"]["SecretString"] == '{"keys":[]}'
             assert "GenerateSecretString" not in each["Properties"]
@@ -286,8 +290,9 @@ THROUGH_SECRETS_MANAGER = {
         "kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}
     }
 }
-OTHER_KEY = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/${ExistingRingKey}"
-KMS_KEY = {"Fn::If": ["MakesRing", {"Fn::GetAtt": ["RingKey", "Arn"]}, {"Fn::Sub": OTHER_KEY}]}
+KEY_BY_ID = "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/${ExistingRingKey}"
+OTHER_KEY = {"Fn::If": ["NamesKeyByArn", {"Ref": "ExistingRingKey"}, {"Fn::Sub": KEY_BY_ID}]}
+KMS_KEY = {"Fn::If": ["MakesRing", {"Fn::GetAtt": ["RingKey", "Arn"]}, OTHER_KEY]}
 READS_RINGS = [
     {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": RINGS},
     {
@@ -305,24 +310,68 @@ READS_POLICY = [
         "Resource": {
             "Fn::If": [
                 "MakesPolicy",
-                {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/policy"},
+                {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/access-policy"},
                 {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
             ]
         },
     }
 ]
+BUCKETS = {"Ref": "StorageBucket"}
 READS_API_KEY = [
     {
         "Effect": "Allow",
         "Action": "secretsmanager:GetSecretValue",
         "Resource": {"Ref": "CloudApiKey"},
+    },
+    {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": {"Ref": "CloudApiKeyEncryption"},
+        "Condition": THROUGH_SECRETS_MANAGER,
+    },
+]
+IN_A_VPC = [
+    {
+        "Effect": "Allow",
+        "Action": [
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
+        "Resource": "*",  # these actions support none
     }
 ]
+
+
+def in_each_partition(values: Json) -> Json:
+    """The value of the partition that the stack is in."""
+    rest = {"Fn::If": ["InEurope", values["aws-eusc"], values["aws"]]}
+    rest = {"Fn::If": ["InGovCloud", values["aws-us-gov"], rest]}
+    return {"Fn::If": ["InChina", values["aws-cn"], rest]}
+
+
+OBJECTS = {
+    partition: {"Fn::Join": [f"/v0/*,arn:{partition}:s3:::", {"Fn::Split": [",", BUCKETS]}]}
+    for partition in ("aws", "aws-cn", "aws-us-gov", "aws-eusc")
+}
 READS_OBJECTS = [
     {
         "Effect": "Allow",
         "Action": "s3:GetObject",
-        "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::${StorageBucket}/v0/*"},
+        "Resource": {
+            "Fn::Split": [
+                ",",
+                {
+                    "Fn::Sub": [
+                        "arn:${AWS::Partition}:s3:::${Buckets}/v0/*",
+                        {"Buckets": in_each_partition(OBJECTS)},
+                    ]
+                },
+            ]
+        },
     },
     {
         "Effect": "Allow",
@@ -351,11 +400,17 @@ ROTATES = [
         "Condition": THROUGH_SECRETS_MANAGER,
     },
 ]
+LEFT_LOGS = (
+    "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:"
+    "log-group:/temporal-codec/${AWS::StackName}:*"
+)
 TELLS = [
     {
         "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-        "Resource": {"Fn::GetAtt": ["Logs", "Arn"]},
+        "Resource": {
+            "Fn::If": ["MakesLogs", {"Fn::GetAtt": ["Logs", "Arn"]}, {"Fn::Sub": LEFT_LOGS}]
+        },
     },
     {
         "Effect": "Allow",
@@ -363,17 +418,30 @@ TELLS = [
         "Resource": "*",  # traces have none that a policy could name
     },
 ]
+SEEDS_THE_POLICY = [
+    {
+        "Effect": "Allow",
+        "Action": ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
+        "Resource": {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/access-policy"},
+    },
+    {
+        "Effect": "Allow",
+        "Action": "ssm:GetParameter",
+        "Resource": {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/policy"},
+    },
+]
 MAY = {
-    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + READS_OBJECTS,
-    ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY,
+    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC + READS_OBJECTS,
+    ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC,
     PREFLIGHT: TELLS,
     "RotationFunction": TELLS + ROTATES,
+    "PolicyFunction": TELLS + SEEDS_THE_POLICY,
 }
 
 
 def is_role(resource: Json) -> bool:
-    """CodeDeploy's is for gradual deployments, and made for those alone."""
-    return resource["Type"] == "AWS::IAM::Role" and "Condition" not in resource
+    """CodeDeploy's is for gradual deployments, and created for those alone."""
+    return resource["Type"] == "AWS::IAM::Role" and resource.get("Condition") != "IsGradual"
 
 
 def permissions(name: str) -> list[Json]:
@@ -403,7 +471,10 @@ def test_each_function_may_do_exactly_this(name: str) -> None:
     """
     assert permissions(name) == MAY[name]
     roles = [name for name, r in templates()["made"]["Resources"].items() if is_role(r)]
-    assert sorted(roles) == ["DecodeRole", "EncodeRole", "PreflightRole", "RotationRole"]
+    assert sorted(roles) == [
+        *("DecodeRole", "EncodeRole", "PolicyRole"),
+        *("PreflightRole", "RotationRole"),
+    ]
 
 
 def test_secrets_manager_alone_calls_the_rotation_function() -> None:

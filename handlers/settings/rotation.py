@@ -1,0 +1,19 @@
+"""Settings of the rotation function."""
+
+from dataclasses import dataclass
+
+from handlers.settings.environ import Environ, choice, refuse_unknown
+
+
+@dataclass(frozen=True, slots=True)
+class RotationSettings:
+    """What the rotation function needs."""
+
+    derives: bool
+    """Whether the first key of an empty ring derives a key for each namespace."""
+
+
+def rotation_settings(environ: Environ) -> RotationSettings:
+    """Settings of the rotation function; raises SettingsError."""
+    refuse_unknown(environ)
+    return RotationSettings(choice(environ, "CODEC_DERIVE_KEYS") == "true")
