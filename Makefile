@@ -19,14 +19,16 @@ run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 demo: $(SYNCED) $(TEMPORAL_READY) ## run encrypted orders on a real Temporal, to look at in its Web UI
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" exec .venv/bin/python -m examples.orders.demo $(DEMO)
 
+# Two files at a time: the rigs of one file are shared by its tests.
+PYTEST = $(RUN) pytest --numprocesses 2 --dist loadfile
 test: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## run every test
-	$(RUN) pytest
+	$(PYTEST)
 
 check: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## run lint, types and tests, as CI does
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
-	$(RUN) pytest
+	$(PYTEST)
 
 # Each suite writes its section of docs/performance.md.
 SUITE ?= speed

@@ -69,6 +69,7 @@ def test_nobody_is_told_to_install_a_name_that_no_index_has(file: Path) -> None:
 def test_the_distributions_work_as_a_user_installs_them() -> None:
     """An empty environment, a codec.py and a cli.py of the user's own, worker and command."""
     temporal()
+    make("release-tools")
     done = subprocess.run(
         ["make", "release-check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

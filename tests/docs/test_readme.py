@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.docs.pages import FENCED, dead_links, matches
+from tests.rigs.alone import alone
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, listens, running
 from tests.rigs.sam import make
@@ -110,6 +111,11 @@ def until(fact: Callable[[], bool], seconds: float = 30) -> None:
 @pytest.fixture
 def shell() -> Iterator[Shell]:
     """A newcomer's shell; the README names ports, which must be free."""
+    with alone("ports of the README"):
+        yield from _shell()
+
+
+def _shell() -> Iterator[Shell]:
     for port in (port for ports in SERVERS.values() for port in ports):
         if listens(port):
             lack(f"a free port {port}", "stop what listens there: the README names it")

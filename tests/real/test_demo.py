@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rigs.alone import alone
 from tests.rigs.processes import ROOT, clean_environment, free_port, listens
 from tests.rigs.temporal import DevServer, dev_server, temporal
 
@@ -92,7 +93,7 @@ def usual_ports_in_use() -> Iterator[None]:
 
 def test_it_takes_free_ports_where_the_usual_ones_are_in_use() -> None:
     """It says which, and its links lead there."""
-    with usual_ports_in_use():
+    with alone("ports of the README"), usual_ports_in_use():
         status, out, err = ended(demo("--once"))
     assert status == 0, out + err
     told = dict(re.findall(r"--([a-z-]+) is (\d+)\.", out))

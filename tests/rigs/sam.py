@@ -4,6 +4,7 @@ import os
 import subprocess
 from functools import cache
 
+from tests.rigs.alone import alone
 from tests.rigs.processes import ROOT
 
 SAM_PYTHON = ROOT / ".tools/sam/bin/python"
@@ -14,9 +15,10 @@ def make(target: str) -> None:
     """Make a target once a session; it does nothing where all is there and new."""
     # What a make above us was told is not for this one: its job slots are not handed on.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    made = subprocess.run(
-        ["make", target], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    with alone("make"):
+        made = subprocess.run(
+            ["make", target], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
     if made.returncode:
         raise RuntimeError(f"make {target} failed:\n{made.stdout}\n{made.stderr}")
 
