@@ -107,7 +107,12 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("listed", "orders", "billing"), TABLE, ids=str)
+# Two processes must give a test one name: sets are sorted.
+@pytest.mark.parametrize(
+    ("listed", "orders", "billing"),
+    TABLE,
+    ids=lambda each: " ".join(sorted(each)) if isinstance(each, set) else str(each),
+)
 def test_roles_and_permissions(
     cloud: CloudAuthorizer, account: CloudOps, listed: User, orders: set[str], billing: set[str]
 ) -> None:
