@@ -168,9 +168,12 @@ $(TYPESCRIPT_READY): $(wildcard tests/interop/typescript/*)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npx --no-install tsc
 	@touch $@
 
-$(JAVA_READY): tests/interop/java/pom.xml $(wildcard tests/interop/java/src/main/java/interop/*)
+$(JAVA_READY): tests/interop/java/pom.xml tests/interop/java/jars.sha256 \
+		$(wildcard tests/interop/java/src/main/java/interop/*)
 	@mkdir -p $(@D)
-	mvn --batch-mode --quiet --file $< -Dbuilt="$(CURDIR)/$(@D)" package
+	mvn --batch-mode --quiet --file $< -Dbuilt="$(CURDIR)/$(@D)" \
+		-Dmaven.repo.local="$(CURDIR)/$(INTEROP)/m2" package
+	tools/check-jars $(INTEROP)/m2 tests/interop/java/jars.sha256
 	@touch $@
 
 # The usual libraries as a usual build leaves them: `make bench SUITE=cold` compares with them.
@@ -189,3 +192,4 @@ pin: $(UV_READY) ## renew the lock files in tools/: edit tools/NAME.in first
 		../$(COMPILE) 3.11 $$each.in --output-file $$each.txt || exit 1; done
 	cd tools && for each in lambda-runtime cloudformation; do \
 		../$(COMPILE) 3.13 $$each.in --output-file $$each.txt || exit 1; done
+	rm -rf $(INTEROP)/m2 && PIN=1 $(MAKE) --always-make interop-java

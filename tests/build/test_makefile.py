@@ -1,8 +1,10 @@
 """The Makefile: what it lists, what it pins, and that it says what it lacks."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +95,20 @@ def test_a_machine_without_python_is_told_so(tmp_path: Path) -> None:
     made = make("PYTHON=", "run", folder=tmp_path)
     assert made.returncode != 0
     assert "Python 3.11+ with venv is required." in made.stderr
+
+
+def test_a_jar_that_nobody_listed_fails_the_build(tmp_path: Path) -> None:
+    """Maven has no lock file: what it fetched is compared with a list of hashes."""
+    repository, listed = tmp_path / "m2/org/library", tmp_path / "jars.sha256"
+    repository.mkdir(parents=True)
+    jar = repository / "library.jar"
+    jar.write_bytes(b"as reviewed")
+    command: list[str | Path] = [ROOT / "tools/check-jars", "m2", listed.name]
+    options: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True}
+    subprocess.run(command, env={**os.environ, "PIN": "1"}, check=True, **options)
+    assert subprocess.run(command, check=False, **options).returncode == 0
+    jar.write_bytes(b"another")
+    changed = subprocess.run(command, check=False, **options)
+    assert changed.returncode == 1
+    assert "library.jar" in changed.stderr
+    assert "run 'make pin'" in changed.stderr
