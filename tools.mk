@@ -122,7 +122,7 @@ $(LAMBDA_IMAGE): $(RUNTIME_READY) | $(DEBIAN)
 		/usr/bin/python3.13 > $(TOOLS)/lambda-image/var/runtime/bootstrap
 	chmod +x $(TOOLS)/lambda-image/var/runtime/bootstrap
 	cp $(DEBIAN) $@.part
-	tar --append -C $(TOOLS)/lambda-image -f $@.part ./var
+	tar --append -C $(TOOLS)/lambda-image -f $@.part ./var/runtime ./var/task
 	rm -rf $(TOOLS)/lambda-image
 	mv $@.part $@
 

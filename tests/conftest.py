@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.secrets_manager import Gate, environment, gate, moto_server
+
+# A busy machine is no fault of ours.
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 
 
 @pytest.fixture(scope="session")
