@@ -15,7 +15,7 @@ from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
 from handlers.server.asgi import App, asgi_app
-from handlers.server.audit import Write, discard
+from handlers.server.audit import Write, discard, printable
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
 from handlers.server.request import MAX_BODY_BYTES, Request
@@ -101,8 +101,9 @@ async def _admit(guard: Guard, request: Request, namespace: str, operation: str)
     record = request.record
     try:
         identity = await guard.identify(request.headers, request.in_thread)
-        record.subject, record.email = identity.subject, identity.email
-        record.issuer, record.kid, record.token = identity.issuer, identity.kid, identity.token
+        record.subject, record.email = printable(identity.subject), printable(identity.email)
+        record.issuer, record.kid = identity.issuer, printable(identity.kid)
+        record.token = printable(identity.token)
         decision = await guard.decide(identity, namespace, operation, request.in_thread)
     except TokenRefused as error:
         record.detail = str(error)

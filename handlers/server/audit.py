@@ -13,9 +13,10 @@ from typing import Annotated, Literal, TextIO
 import msgspec
 
 from temporal_codec.errors import PayloadError
+from temporal_codec.text import shown
 
 MAX_TEXT = 256
-_UNPRINTABLE = re.compile(r"[^ -~]")
+_PLAIN = re.compile(r"[ -\[\]-~]*")  # printable ASCII without the backslash
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
@@ -102,8 +103,8 @@ def printable(text: object) -> str | None:
     """A stranger's text as a record may hold it; an event may have anything in its place."""
     if not text:
         return None
-    shown = (text.decode("latin-1") if isinstance(text, bytes) else str(text))[:MAX_TEXT]
-    return shown if shown.isascii() and shown.isprintable() else _UNPRINTABLE.sub("?", shown)
+    given = (text.decode("latin-1") if isinstance(text, bytes) else str(text))[:MAX_TEXT]
+    return given if _PLAIN.fullmatch(given) else shown(given)[:MAX_TEXT]
 
 
 def lines_to(file: TextIO) -> Write:

@@ -1,5 +1,6 @@
 """The local server as a person starts it: what it prints, refuses, and serves over https."""
 
+import json
 import ssl
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from handlers.server.console import field
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.issuer import certificate
-from tests.rigs.processes import ROOT, clean_environment, free_port
+from tests.rigs.processes import ROOT, clean_environment, free_port, listens, running
 
 
 def start(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -51,7 +53,7 @@ def test_a_port_that_is_taken_is_named(development_server: CodecServer) -> None:
     port = development_server.url.rpartition(":")[2]
     done = start({"PORT": port})
     assert done.returncode != 0
-    assert f"port {port} of 127.0.0.1 is taken or not to be had" in done.stderr
+    assert f"port {port} of 127.0.0.1 is taken or not available" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -84,17 +86,52 @@ def test_the_lines_can_be_left_out() -> None:
         assert "status=" not in server.log()
 
 
+GUARDED = {
+    "CODEC_AUTH": "jwt",
+    "CODEC_ISSUER": "https://issuer.example/",
+    "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
+    "CODEC_AUDIENCES": "codec",
+}
+
+
+def test_no_value_of_a_line_can_look_like_a_field(development_server: CodecServer) -> None:
+    """A namespace, a subject or an address is a stranger's text."""
+    forged = "orders status=200 reason=none"
+    reply = development_server.post("/decode", b"[]", namespace=forged)
+    line = next(x for x in development_server.log().splitlines() if forged in x)
+    assert reply.headers["x-request-id"] in line
+    assert f'namespace="{forged}"' in line
+    assert field("subject", 'a"b\u202e\n=') == 'subject="a\\"b\\\\u202e\\\\n="'
+    assert field("subject", "auth0|123") == "subject=auth0|123"
+
+
+def test_a_closed_stderr_changes_no_answer(tmp_path: Path) -> None:
+    """It once left a record that said 200 for an answer with status 500."""
+    port, records = free_port(), tmp_path / "records"
+    command = f'exec "{sys.executable}" -m handlers.local > {records} 2>&-'
+    environ = clean_environment({**GUARDED, "PORT": str(port)})
+    with running(["sh", "-c", command], lambda: listens(port), environ):
+        url = f"http://127.0.0.1:{port}/decode"
+        headers = {"content-type": "application/json"}
+        reply = httpx.post(url, content=b"{}", headers=headers, trust_env=False)
+    assert reply.status_code == 401
+    assert json.loads(records.read_text())["status"] == 401
+
+
+def test_a_trusted_proxy_says_who_called() -> None:
+    """The record takes the last address that no trusted proxy has."""
+    settings = {**GUARDED, "CODEC_TRUSTED_PROXIES": "127.0.0.0/8,10.0.0.0/8"}
+    headers = {"x-forwarded-for": "192.0.2.1, 203.0.113.9, 10.1.2.3"}
+    with codec_server(settings) as server:
+        assert server.post("/decode", b"{}", headers=headers).status_code == 401
+        assert '"source":"203.0.113.9"' in server.log()
+
+
 def test_who_called_is_not_what_a_header_says(tmp_path: Path) -> None:
     """An audit record's source is the peer of the connection, even for a peer on loopback."""
     policy = tmp_path / "policy.json"
     policy.write_text('{"grants":[]}')
-    settings = {
-        "CODEC_AUTH": "jwt",
-        "CODEC_ISSUER": "https://issuer.example/",
-        "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
-        "CODEC_AUDIENCES": "codec",
-        "CODEC_POLICY": f"file:{policy}",
-    }
+    settings = {**GUARDED, "CODEC_POLICY": f"file:{policy}"}
     with codec_server(settings) as server:
         reply = server.post("/decode", b"{}", headers={"x-forwarded-for": "203.0.113.9"})
         assert reply.status_code == 401

@@ -234,12 +234,53 @@ def test_half_a_trust_is_none(changes: dict[str, str]) -> None:
         server_settings({**OWN_ISSUER, **changes})
 
 
-def test_beyond_loopback_with_tokens_and_tls() -> None:
-    both = {"HOST": "0.0.0.0", "CODEC_AUTH": "jwt", "TLS_CERT": "c", "TLS_KEY": "k"}
-    assert local_settings(both).host == "0.0.0.0"
-    for missing in ({"CODEC_AUTH": "none"}, {"TLS_CERT": "", "TLS_KEY": ""}):
-        with pytest.raises(SettingsError, match="HOST beyond loopback"):
-            local_settings({**both, **missing})
+PUBLIC = {"HOST": "0.0.0.0", "CODEC_AUTH": "jwt", "CODEC_KEYRING": "file:ring"}
+CERTIFICATE = {"TLS_CERT": "c", "TLS_KEY": "k"}
+
+
+@pytest.mark.parametrize("tls", [CERTIFICATE, {"CODEC_TLS": "terminated"}], ids=str)
+def test_beyond_loopback_with_tokens_and_tls(tls: dict[str, str]) -> None:
+    """TLS ends in this process or in a proxy; the keys are not everybody's."""
+    assert local_settings({**PUBLIC, **tls}).host == "0.0.0.0"
+    missing = ({"CODEC_AUTH": "none"}, dict.fromkeys(tls, ""), {"CODEC_KEYRING": "development"})
+    for each in missing:
+        with pytest.raises(SettingsError, match=r"HOST beyond loopback|CODEC_TLS"):
+            local_settings({**PUBLIC, **tls, **each})
+
+
+def test_a_certificate_is_for_this_process() -> None:
+    with pytest.raises(SettingsError, match="exclude each other"):
+        local_settings({**PUBLIC, **CERTIFICATE, "CODEC_TLS": "terminated"})
+
+
+def test_an_open_server_uses_the_development_ring() -> None:
+    """In a container, loopback is not this machine's: the user states who can reach it."""
+    in_words = {"HOST": "0.0.0.0", "CODEC_OPEN": "i-understand"}
+    assert local_settings(in_words).host == "0.0.0.0"
+    for changes in (
+        {"CODEC_OPEN": "true"},
+        {"CODEC_KEYRING": "file:ring"},
+        {"CODEC_AUTH": "jwt"},
+    ):
+        with pytest.raises(SettingsError, match="CODEC_OPEN"):
+            local_settings({**in_words, **changes})
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    given = {"CODEC_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,fd00::/8"}
+    assert local_settings(given).trusted_proxies == ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8")
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "0.0.0.0/0", "::/0", "10.0.0.1/8", "x,"])
+def test_not_everybody_is_a_trusted_proxy(proxies: str) -> None:
+    with pytest.raises(SettingsError, match="CODEC_TRUSTED_PROXIES"):
+        local_settings({"CODEC_TRUSTED_PROXIES": proxies})
+
+
+@pytest.mark.parametrize("workers", ["0", "65", "two", "-1", "1.5"])
+def test_workers_are_a_small_number(workers: str) -> None:
+    with pytest.raises(SettingsError, match="WORKERS must be a number from 1 to 64"):
+        local_settings({"WORKERS": workers})
 
 
 def test_sam_local_may_be_open() -> None:

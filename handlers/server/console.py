@@ -1,0 +1,81 @@
+"""Lines for the person who started the local server, on standard error."""
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from handlers.server.asgi import log
+from handlers.server.audit import Record, Write
+from handlers.settings.local import LocalSettings
+from handlers.settings.server import ServerSettings
+from temporal_codec.text import shown
+
+_SHOWN = (
+    *("operation", "status", "namespace", "email", "subject", "rule", "payloads"),
+    *("undecoded", "reason", "detail", "stale"),
+)
+_PLAIN = re.compile(r"""[^\s"'=]+""")
+
+
+class _Formatter(logging.Formatter):
+    """A line for people: the time, and what is logged about a request."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        found = vars(record).items()
+        fields = [field(k, v) for k, v in found if k in ("reason", "cause") and v]
+        request_id = getattr(record, "request_id", "")
+        return _line([request_id, shown(record.getMessage()), *fields])
+
+
+def field(name: str, value: object) -> str:
+    """A field of a line, quoted where the value could be read as another field."""
+    text = shown(str(value))
+    return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text)}"
+
+
+def logs_to_stderr() -> None:
+    """Show what the server logs."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def with_lines(write: Write) -> Write:
+    """Keep each record, and show a line of it."""
+
+    def both(record: Record) -> None:
+        write(record)
+        found = [field(n, value) for n in _SHOWN if (value := getattr(record, n))]
+        show(_line([record.request_id, *found]))
+
+    return both
+
+
+def show(text: str) -> None:
+    """Write it to standard error; if that is closed or full, nothing else is affected."""
+    # Written at once: on its way through logging, a line takes as long as ten small payloads.
+    with suppress(OSError, ValueError, AttributeError):  # it is None if it was closed at start
+        sys.stderr.write(text + "\n")
+
+
+def banner(local: LocalSettings, settings: ServerSettings) -> str:
+    """What is served, and where."""
+    scheme = "https" if local.tls_cert else "http"
+    host = f"[{local.host}]" if ":" in local.host else local.host
+    lines = [f"Codec Server on {scheme}://{host}:{local.port}"]
+    if settings.keyring == "development":
+        without = "" if settings.access else " and does not require a token"
+        lines.append(
+            f"For development only: it uses the well-known keys of Temporal's samples{without}."
+        )
+    return "\n".join(lines)
+
+
+def _line(fields: Iterable[str]) -> str:
+    return " ".join([time.strftime("%H:%M:%S"), *fields])

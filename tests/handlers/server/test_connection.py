@@ -1,0 +1,231 @@
+"""The local server against clients that send too much, too slowly, or nothing at all."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from handlers.server import connection
+from handlers.server.connection import Waiting
+from tests.rigs.codec_server import CodecServer, codec_server
+
+POST = b"POST /decode HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+EMPTY = POST + b'content-length: 15\r\n\r\n{"payloads":[]}'
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[CodecServer]:
+    with codec_server({"ACCESS_LOG": "off"}) as running:
+        yield running
+
+
+def connect(server: CodecServer) -> socket.socket:
+    port = int(server.url.rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def received(client: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    pieces = []
+    with suppress(ConnectionError):
+        while piece := client.recv(65_536):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def resident(server: CodecServer) -> int:
+    """MiB of memory that are resident."""
+    status = Path(f"/proc/{server.running.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"GET /", b"a" * 65_536),
+        (POST + b"x: ", b"a" * 65_536),
+        (POST, b"x-many: 1\r\n" * 6_000),
+        (POST + b"x", b"y" * 65_536),
+    ],
+    ids=["url", "value", "many", "name"],
+)
+def test_a_head_without_end_is_cut(server: CodecServer, start: bytes, piece: bytes) -> None:
+    """60 MB on one connection without a token once took 585 MB."""
+    before = resident(server)
+    with connect(server) as client:
+        client.sendall(start)
+        with suppress(ConnectionError):
+            for _ in range(60_000_000 // len(piece)):
+                client.sendall(piece)
+        assert received(client)[:12] in {b"HTTP/1.1 431", b""}  # its reset may be quicker
+    assert resident(server) - before < 16
+    assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+
+
+def test_a_complete_head_that_is_too_large_is_431(server: CodecServer) -> None:
+    with connect(server) as client:
+        client.sendall(POST + b"x: " + b"a" * 17_000 + b"\r\n\r\n")
+        assert received(client).startswith(b"HTTP/1.1 431")
+
+
+def test_a_head_of_the_largest_size_is_served(server: CodecServer) -> None:
+    reply = server.post("/decode", b'{"payloads":[]}', headers={"x-long": "a" * 15_000})
+    assert reply.status_code == 200
+
+
+def test_pipelined_requests_are_answered_in_order(server: CodecServer) -> None:
+    """A large body before the next head does not count as a part of it."""
+    large = b'{"payloads":[]}'.ljust(60_000)
+    one = POST + b"content-length: 60000\r\n\r\n" + large
+    with connect(server) as client:
+        client.sendall(one + EMPTY + one + POST + b"connection: close\r\n" + EMPTY[len(POST) :])
+        assert received(client).count(b"HTTP/1.1 200") == 4
+
+
+def test_http_1_0_is_answered_and_closed(server: CodecServer) -> None:
+    with connect(server) as client:
+        client.sendall(EMPTY.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert received(client).endswith(b'{"payloads":[]}')
+
+
+def test_a_body_without_length_is_none(server: CodecServer) -> None:
+    """RFC 9112: a request without length and chunks has no body, so this is a malformed one."""
+    with connect(server) as client:
+        client.sendall(POST + b"connection: close\r\n\r\n")
+        assert received(client).startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_in_chunks_is_bounded(server: CodecServer) -> None:
+    chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
+    with connect(server) as client:
+        with suppress(ConnectionError):
+            client.sendall(POST + b"transfer-encoding: chunked\r\n\r\n" + chunk * 80)
+        assert received(client).startswith(b"HTTP/1.1 413")
+
+
+def test_what_is_no_http_is_400(server: CodecServer) -> None:
+    with connect(server) as client:
+        client.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert received(client).startswith(b"HTTP/1.1 400")
+
+
+def test_a_client_that_is_gone_halfway_leaves_nothing(server: CodecServer) -> None:
+    for sent in (b"", POST, POST + b"content-length: 99\r\n\r\n{", EMPTY):
+        with connect(server) as client:
+            client.sendall(sent)
+    assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+
+
+def test_thousands_of_idle_connections_keep_nobody_out(server: CodecServer) -> None:
+    """The ones that wait longest make room; `make bench SUITE=load` opens 10,000."""
+    before = resident(server)
+    with ExitStack() as stack:
+        for _ in range(2 * connection.MAX_CONNECTIONS // 100):
+            for _ in range(50):
+                stack.enter_context(connect(server)).sendall(b"P")
+            assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+    assert resident(server) - before < 64
+
+
+class Transport:
+    """A transport whose client may read or not."""
+
+    def __init__(self, unread: int = 0) -> None:
+        self.unread, self.aborted = unread, False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+
+class Client(connection.BoundedConnection):
+    """A connection that has only its transport."""
+
+    def __init__(self, unread: int = 0) -> None:
+        self.seen = Transport(unread)
+        self.transport = self.seen  # type: ignore[assignment]
+        self._unread = unread
+
+
+def test_an_unfinished_head_has_ten_seconds() -> None:
+    now = [0.0]
+    waiting, slow, new = Waiting(lambda: now[0]), Client(), Client()
+    waiting.add(slow)
+    now[0] = 9.0
+    waiting.add(new)
+    asyncio.run(waiting.look())
+    assert not slow.seen.aborted
+    now[0] = 10.0
+    asyncio.run(waiting.look())
+    assert slow.seen.aborted
+    assert not new.seen.aborted
+
+
+def test_who_reads_an_answer_has_longer() -> None:
+    """A quarter of what is left in ten seconds: else it holds the answer's memory for good."""
+    now = [0.0]
+    waiting, reads, stops = Waiting(lambda: now[0]), Client(1000), Client(1000)
+    waiting.add(reads)
+    waiting.add(stops)
+    now[0], reads.seen.unread, stops.seen.unread = 10.0, 700, 800
+    asyncio.run(waiting.look())
+    assert (reads.seen.aborted, stops.seen.aborted) == (False, True)
+    now[0] = 20.0
+    asyncio.run(waiting.look())
+    assert reads.seen.aborted
+
+
+def test_slow_clients_are_closed_and_told(server: CodecServer) -> None:
+    """One that sends a byte every second, and one that sends nothing."""
+    with connect(server) as dribbles, connect(server) as silent:
+        with suppress(ConnectionError):
+            for byte in POST[:25]:
+                dribbles.sendall(bytes([byte]))
+                time.sleep(0.6)
+        assert received(dribbles) == b""
+        assert received(silent) == b""
+    assert "too slow" in server.log()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_lets_requests_finish(workers: str) -> None:
+    """A request on its way is answered, and the server ends with status 0."""
+    with codec_server({"WORKERS": workers}) as server, connect(server) as client:
+        client.sendall(EMPTY[:-5])
+        time.sleep(1)
+        os.kill(server.running.process.pid, signal.SIGTERM)
+        time.sleep(1)
+        client.sendall(EMPTY[-5:])
+        assert received(client).endswith(b'{"payloads":[]}')
+        assert server.running.process.wait(30) == 0
+
+
+def test_records_of_many_processes_are_whole_lines(tmp_path: Path) -> None:
+    """However many workers write at once, and however long a record is."""
+    records = tmp_path / "records"
+    settings = {
+        "WORKERS": "2",
+        "ACCESS_LOG": "off",
+        "CODEC_AUTH": "jwt",
+        "CODEC_ISSUER": "https://issuer.example/",
+        "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
+        "CODEC_AUDIENCES": "codec",
+    }
+    head = POST + b"user-agent: " + "\N{SNOWMAN}".encode() * 80 + b"\r\nconnection: close\r\n\r\n"
+    with codec_server(settings, stdout=str(records)) as server:
+        for _ in range(50):
+            with connect(server) as client:
+                client.sendall(head)
+                assert received(client).startswith(b"HTTP/1.1 401")
+    lines = records.read_text().splitlines()
+    assert len(lines) == 50
+    assert {json.loads(line)["reason"] for line in lines} == {"token"}
