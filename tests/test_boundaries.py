@@ -42,7 +42,7 @@ BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 327),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 327),
     "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 232),
-    "handlers.preflight": ({"handlers"}, 9),
+    "handlers.preflight": ({"handlers"}, 10),
 }
 
 

@@ -6,6 +6,8 @@ docs/settings.md is generated from it. The preflight function loads it, so it ne
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from handlers.settings.hosting import HOSTING
+
 
 class Setting(NamedTuple):
     """A setting, as its reader and its reference need it."""
@@ -165,42 +167,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "codec-server-prod",
         ),
     ),
-    "Local server": (
-        Setting("HOST", "127.0.0.1", "The address that the local server listens on.", "192.0.2.10"),
-        Setting("PORT", "8081", "The port that the local server listens on.", "8443"),
-        Setting("TLS_CERT", "", "A certificate in PEM format, with `TLS_KEY`.", "/etc/tls/tls.crt"),
-        Setting("TLS_KEY", "", "The certificate's key file in PEM format.", "/etc/tls/tls.key"),
-        Setting(
-            "CODEC_TLS",
-            "here",
-            "Where TLS ends: in this process with `TLS_CERT`, or in a proxy in front. "
-            "`terminated` lets `HOST` be beyond loopback without a certificate.",
-            "terminated",
-            ("here", "terminated"),
-        ),
-        Setting(
-            "CODEC_TRUSTED_PROXIES",
-            "",
-            "The addresses and networks of your proxies, comma-separated. The audit record takes "
-            "the caller's address from `X-Forwarded-For` only if one of them sent it.",
-            "10.0.0.0/8",
-        ),
-        Setting(
-            "CODEC_OPEN",
-            "",
-            "For a container whose port is published to one machine only: `i-understand` lets "
-            "`HOST` be beyond loopback with the development ring and without tokens.",
-            "i-understand",
-        ),
-        Setting("WORKERS", "1", "The number of processes that serve requests, at most 64.", "4"),
-        Setting(
-            "ACCESS_LOG",
-            "on",
-            "Whether the local server logs one line for each request to standard error.",
-            "off",
-            ("on", "off"),
-        ),
-    ),
+    "Local server": tuple(Setting(*row) for row in HOSTING),
 }
 
 SETTINGS = {each.name: each for section in SECTIONS.values() for each in section}

@@ -1,0 +1,79 @@
+"""The settings of the local server and of its surroundings, as rows of the table of settings."""
+
+Row = tuple[str, str, str, str, tuple[str, ...]]
+"""Name, default, meaning, example and choices: see `handlers.settings.table.Setting`."""
+
+HOSTING: tuple[Row, ...] = (
+    (
+        "HOST",
+        "127.0.0.1",
+        "The address that the local server listens on.",
+        "192.0.2.10",
+        (),
+    ),
+    (
+        "PORT",
+        "8081",
+        "The port that the local server listens on.",
+        "8443",
+        (),
+    ),
+    (
+        "TLS_CERT",
+        "",
+        "A certificate in PEM format, with `TLS_KEY`.",
+        "/etc/tls/tls.crt",
+        (),
+    ),
+    (
+        "TLS_KEY",
+        "",
+        "The certificate's key file in PEM format.",
+        "/etc/tls/tls.key",
+        (),
+    ),
+    (
+        "CODEC_TLS",
+        "here",
+        (
+            "Where TLS ends: in this process with `TLS_CERT`, or in a proxy in front. "
+            "`terminated` lets `HOST` be beyond loopback without a certificate."
+        ),
+        "terminated",
+        ("here", "terminated"),
+    ),
+    (
+        "CODEC_TRUSTED_PROXIES",
+        "",
+        (
+            "The addresses and networks of your proxies, comma-separated. The audit record "
+            "takes the caller's address from `X-Forwarded-For` only if one of them sent it."
+        ),
+        "10.0.0.0/8",
+        (),
+    ),
+    (
+        "CODEC_OPEN",
+        "",
+        (
+            "For a container whose port is published to one machine only: `i-understand` lets "
+            "`HOST` be beyond loopback with the development ring and without tokens."
+        ),
+        "i-understand",
+        (),
+    ),
+    (
+        "WORKERS",
+        "1",
+        "The number of processes that serve requests, at most 64.",
+        "4",
+        (),
+    ),
+    (
+        "ACCESS_LOG",
+        "on",
+        "Whether the local server logs one line for each request to standard error.",
+        "off",
+        ("on", "off"),
+    ),
+)
