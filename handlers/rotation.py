@@ -16,17 +16,11 @@ from botocore.exceptions import ClientError
 
 from handlers.settings.rotation import rotation_settings
 from temporal_codec import encryption, pipeline
+from temporal_codec.aws import error_code, make_client
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import LAST_GOOD, ROTATION_WAIT, new_key
 from temporal_codec.keys.keyring import Keyring, with_key, without_key
-from temporal_codec.keys.secrets_manager import (
-    CURRENT,
-    PENDING,
-    PREVIOUS,
-    error_code,
-    make_client,
-    secret_text,
-)
+from temporal_codec.keys.secrets_manager import CURRENT, PENDING, PREVIOUS, secret_text
 
 Event = dict[str, Any]
 
@@ -187,7 +181,7 @@ def handler(event: Event, _context: Any) -> None:  # noqa: ANN401 — the runtim
     step = _STEPS.get(str(event.get("Step")))
     if step is None:
         raise RotationError("not a step of Secrets Manager's rotation")
-    _client = _client or make_client()
+    _client = _client or make_client("secretsmanager")
     try:
         step(Rotation(_client, event, datetime.now(UTC), derives=_settings.derives))
     except KeyringError as error:

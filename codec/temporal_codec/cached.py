@@ -3,8 +3,8 @@
 Key rings, JWKS and policies live the same life, so they share this one class.
 A server has no thread in the background: on Lambda it would be frozen between requests.
 
-There are two ways to ask. `get` fetches and waits where it must. `held` never waits: it raises
-NotHeld where `get` would, so that code in an event loop can leave the fetch to a thread.
+`get` fetches and waits where it must. `held` never waits: it raises NotHeld where `get` would, so
+that code in an event loop can leave the fetch to a thread.
 """
 
 import asyncio
@@ -165,8 +165,7 @@ class Cached(Generic[T]):
     @property
     def is_stale(self) -> bool:
         """Whether what is held outlived its fresh time."""
-        held = self._held
-        return held is not None and self._age(held[1]) >= self._fresh_for(held[0])
+        return self._held is not None and self._age(self._held[1]) >= self._fresh_for(self._held[0])
 
     def _refresh(self) -> None:
         try:
@@ -179,19 +178,20 @@ class Cached(Generic[T]):
 
     def _cools_down(self) -> bool:
         last = self._last
-        return self._failed() and last is not None and self._age(last.at) < self._life.cooldown
+        if last is None or last.error is None:
+            return False
+        # An error may know better: throttling passes soon.
+        return self._age(last.at) < (getattr(last.error, "cooldown", None) or self._life.cooldown)
 
     def _failed(self) -> bool:
         return self._last is not None and self._last.error is not None
 
     def _usable(self) -> bool:
-        held = self._held
-        return held is not None and self._age(held[1]) < self._life.last_good
+        return self._held is not None and self._age(self._held[1]) < self._life.last_good
 
     def _last_good(self) -> T:
-        held = self._held
-        if held is not None and self._age(held[1]) < self._life.last_good:
-            return held[0]
+        if self._held is not None and self._usable():
+            return self._held[0]
         raise Unavailable from (self._last.error if self._last else None)
 
     def _age(self, then: Instant) -> float:

@@ -86,6 +86,11 @@ class KeyringNotFound(CodecError):
 class KeyringUnavailable(CodecError):
     """The key ring cannot be had at the moment, and none that may be used is held."""
 
+    def __init__(self, reason: str, cooldown: float | None = None) -> None:
+        """Take the reason, and how soon to try again, in seconds, if that is known."""
+        super().__init__(reason)
+        self.cooldown = cooldown
+
 
 class StorageUnavailable(CodecError):
     """An object cannot be had at the moment."""

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from temporal_codec.errors import InvalidNamespace
 
+PLACEHOLDER = "{namespace}"
 MAX_NAMESPACE_BYTES = 1000
 # Safe in the name of a file and of a secret: no slash, and no leading dot or hyphen.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")

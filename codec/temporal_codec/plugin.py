@@ -18,7 +18,8 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
 from temporal_codec.errors import CodecError
-from temporal_codec.keys.sources import PLACEHOLDER, KeySource, open_source
+from temporal_codec.keys.sources import KeySource, open_source
+from temporal_codec.namespace import PLACEHOLDER
 from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 
 # What a replayer has that was not told its namespace.

@@ -21,10 +21,13 @@ ProxyOf = Callable[[str], Proxy | None]
 class FetchError(CodecError):
     """The document cannot be fetched; the message says why."""
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        """Take the reason, and the status of an answer that was not 200."""
+    def __init__(
+        self, reason: str, status: int | None = None, cooldown: float | None = None
+    ) -> None:
+        """Take the reason, the status of an answer other than 200, and how soon to try again."""
         super().__init__(reason)
         self.status = status
+        self.cooldown = 1.0 if status == 429 else cooldown
 
 
 def no_proxy(_host: str) -> None:
@@ -100,7 +103,8 @@ def open_document(uri: str, max_bytes: int, proxy_of: ProxyOf = no_proxy) -> Fet
         try:
             document = read()
         except Exception as error:  # noqa: BLE001 — whatever it is, the document is not there
-            raise FetchError(f"{uri}: {_cause(error)}") from None
+            cooldown = getattr(error, "cooldown", None)
+            raise FetchError(f"{uri}: {_cause(error)}", cooldown=cooldown) from None
         if len(document) > max_bytes:
             raise FetchError(f"{uri}: it has more than {max_bytes} bytes")
         return document
@@ -109,10 +113,8 @@ def open_document(uri: str, max_bytes: int, proxy_of: ProxyOf = no_proxy) -> Fet
 
 
 def _cause(error: Exception) -> str:
-    # AWS's texts may quote what was sent; its codes and the system's texts do not.
-    answer = getattr(error, "response", None)
-    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
-    return code or getattr(error, "strerror", None) or type(error).__name__
+    # The code of AWS, or the system's text: neither quotes what was sent.
+    return getattr(error, "code", None) or getattr(error, "strerror", None) or type(error).__name__
 
 
 def _file(path: str, max_bytes: int) -> Fetch:
@@ -124,37 +126,32 @@ def _file(path: str, max_bytes: int) -> Fetch:
 
 
 def _parameter(name: str, _max_bytes: int) -> Fetch:
-    client = _Client("ssm")
-    return lambda: str(client.made.get_parameter(Name=name)["Parameter"]["Value"]).encode()
+    ask = _service("ssm", name)
+    return lambda: str(ask("get_parameter", Name=name)["Parameter"]["Value"]).encode()
 
 
 def _object(name: str, max_bytes: int) -> Fetch:
     bucket, _, key = name.partition("/")
-    client = _Client("s3")
+    ask = _service("s3")
 
     def read() -> bytes:
-        body = client.made.get_object(Bucket=bucket, Key=key)["Body"]
-        with body:
+        with ask("get_object", Bucket=bucket, Key=key)["Body"] as body:
             document: bytes = body.read(max_bytes + 1)
             return document
 
     return read
 
 
-class _Client:
-    """An AWS client, made when it is first needed: a file needs none."""
+def _service(service: str, name: str = "") -> Callable[..., Any]:
+    def ask(operation: str, **arguments: object) -> Any:  # noqa: ANN401 — what AWS answers
+        if "made" not in made:
+            from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — a file needs none
 
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._made: Any = None
+            made["made"] = Service(service, region=region_of(name))
+        return made["made"].ask(operation, **arguments)
 
-    @property
-    def made(self) -> Any:  # noqa: ANN401 — botocore makes it at run time
-        if self._made is None:
-            from temporal_codec.keys.secrets_manager import make_client  # noqa: PLC0415
-
-            self._made = make_client(self._service)
-        return self._made
+    made: dict[str, Any] = {}
+    return ask
 
 
 _READERS: dict[str, Callable[[str, int], Fetch]] = {

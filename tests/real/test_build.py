@@ -145,8 +145,9 @@ def test_functions_with_libraries_share_one_artifact() -> None:
 def test_every_module_that_a_function_may_load_is_there() -> None:
     """What is trimmed is never asked for: also what is loaded late, for AWS and for snappy."""
     late = (
-        "import handlers.rotation, codec.secrets_manager, cramjam, handlers.metrics;"
-        "from codec.secrets_manager import make_client;"
+        "import handlers.rotation, cramjam, handlers.server.metrics;"
+        "import temporal_codec.keys.secrets_manager;"
+        "from temporal_codec.aws import make_client;"
         "import temporal_codec.storage.s3;"
         "secrets, ssm, s3 = map(make_client, ('secretsmanager', 'ssm', 's3'));"
         "secrets.describe_secret, secrets.get_secret_value, secrets.put_secret_value;"
@@ -178,7 +179,7 @@ REGIONS = {
 def test_aws_is_found_where_the_whole_botocore_finds_it(region: str, fips: str) -> None:
     """Its list of endpoints is cut down: the addresses are the same, in every partition."""
     ask = (
-        "from codec.secrets_manager import make_client;"
+        "from temporal_codec.aws import make_client;"
         "print(*(make_client(each).meta.endpoint_url for each in ('secretsmanager', 'ssm', 's3')))"
     )
     settings = {"AWS_REGION": region, **({"AWS_USE_FIPS_ENDPOINT": fips} if fips else {})}

@@ -2,7 +2,7 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from temporal_codec.keys.secrets_manager import error_code
+from temporal_codec.aws import error_code
 
 _LOG_IN = "Log in again (for example `aws sso login`) and run the command again."
 _LATER = "Run the command again in a moment."
@@ -57,7 +57,7 @@ _MEANINGS = {
 
 def fault_code(error: BotoCoreError | ClientError) -> str:
     """AWS's name for a fault, or botocore's."""
-    return error_code(error) if isinstance(error, ClientError) else type(error).__name__
+    return error_code(error)
 
 
 def sentence(error: BotoCoreError | ClientError) -> str:

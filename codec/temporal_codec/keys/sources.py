@@ -13,9 +13,8 @@ from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavaila
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
 from temporal_codec.keys.keys import Keys, RingKeys, moment
-from temporal_codec.namespace import check_namespace, place_name
+from temporal_codec.namespace import PLACEHOLDER, check_namespace, place_name
 
-PLACEHOLDER = "{namespace}"
 RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
 
@@ -101,7 +100,7 @@ def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring 
     except KeyringNotFound:
         return None
     except KeyringUnavailable as error:
-        raise KeyringUnavailable(f"{place}: {error}") from None
+        raise KeyringUnavailable(f"{place}: {error}", error.cooldown) from None
     except KeyringError as error:
         raise KeyringError(f"{place}: {error}") from None
     return ring

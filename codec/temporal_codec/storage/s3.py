@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from temporal_codec.aws import error_code, make_client
 from temporal_codec.errors import PayloadError, Reason, StorageUnavailable
-from temporal_codec.keys.secrets_manager import make_client
 
 _PIECE_BYTES = 65_536
 # Faults of the moment, or of our own credentials, which S3 reports with a 4xx.
@@ -34,7 +34,7 @@ _PASSING = frozenset(
 class S3:
     """The objects that this process's role may read (a `fetch.Objects`)."""
 
-    def __init__(self, **more: object) -> None:
+    def __init__(self, **more: Any) -> None:  # noqa: ANN401 — they are botocore's
         """Take options of botocore's Config, such as other deadlines.
 
         Raises StorageUnavailable where no client can be made.
@@ -99,7 +99,6 @@ def _fault(error: ClientError) -> PayloadError | StorageUnavailable:
     if status == 404:
         return PayloadError(Reason.OBJECT_MISSING)
     if status >= 500 or status == 429 or code in _PASSING:
-        shown = code if code.replace(".", "").isalnum() else "unknown fault"
-        return StorageUnavailable(shown)
+        return StorageUnavailable(error_code(error))
     # Whoever may not list a bucket is told that access is denied, of a missing object, too.
     return PayloadError(Reason.OBJECT_DENIED)

@@ -7,8 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.errors import InvalidNamespace
-from temporal_codec.keys.sources import PLACEHOLDER
-from temporal_codec.namespace import check_namespace
+from temporal_codec.namespace import PLACEHOLDER, check_namespace
 
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9.-]+)(:[0-9]{1,5})?")
 _IN_A_PATH = "/%:@!$&'()*+,;=~-._"

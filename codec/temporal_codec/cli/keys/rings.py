@@ -8,7 +8,8 @@ from temporal_codec.cli.keys.store import RingStore, Stored
 from temporal_codec.errors import InvalidNamespace, KeyringError, install
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
-from temporal_codec.keys.sources import PLACEHOLDER, open_source
+from temporal_codec.keys.sources import open_source
+from temporal_codec.namespace import PLACEHOLDER
 
 _SCHEME = re.compile(r"[a-z][a-z0-9]+")
 _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."

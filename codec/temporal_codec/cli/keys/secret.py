@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from temporal_codec.aws import make_client, region_of
 from temporal_codec.cli.aws_faults import fault_code, sentence
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys.store import Stored, overtaken
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.secrets_manager import CURRENT, PREVIOUS, make_client, secret_text
+from temporal_codec.keys.secrets_manager import CURRENT, PREVIOUS, secret_text
 
 
 class SecretStore:
@@ -29,7 +30,7 @@ class SecretStore:
             '"A ring is broken".'
         )
         with self._told():
-            self._client = client or make_client()
+            self._client = client or make_client("secretsmanager", region=region_of(name))
 
     def read(self) -> Stored | None:
         """See `RingStore`."""
