@@ -41,7 +41,7 @@ POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
 BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 327),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 327),
-    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 232),
+    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 236),
     "handlers.preflight": ({"handlers"}, 10),
 }
 
