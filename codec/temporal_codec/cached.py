@@ -3,8 +3,7 @@
 Key rings, JWKS and policies live the same life, so they share this one class.
 A server has no thread in the background: on Lambda it would be frozen between requests.
 
-`get` fetches and waits where it must. `held` never waits: it raises NotHeld where `get` would, so
-that code in an event loop can leave the fetch to a thread.
+`get` fetches and waits if it must. `held` never waits: where it must, it raises NotHeld.
 """
 
 import asyncio
@@ -57,8 +56,7 @@ class _Fetch(Generic[T]):
 class Cached(Generic[T]):
     """One value, fetched when it is asked for; safe to share between threads.
 
-    `fetch` gives the value or raises any Exception.
-    `fresh_for` may shorten the life of a value, in seconds: an absent one is asked for sooner.
+    `fetch` gives the value or raises any Exception. `fresh_for` may shorten its life, in seconds.
     """
 
     def __init__(
@@ -80,7 +78,7 @@ class Cached(Generic[T]):
     def of(cls, value: T) -> "Cached[T]":
         """A value that is never fetched again."""
         cached = cls(lambda: value, Life(math.inf, math.inf, math.inf))
-        cached.get()
+        cached.warm()
         return cached
 
     def get(self) -> T:
@@ -114,7 +112,8 @@ class Cached(Generic[T]):
             return self._last_good()
         if held is None or not self._usable():
             raise NotHeld
-        recent = self._age(held[1]) < 2 * self._life.fresh or self._failed()
+        failed = self._last is not None and self._last.error is not None
+        recent = failed or self._age(held[1]) < 2 * self._life.fresh
         if in_background and not recent:
             raise NotHeld
         if not self._flight.locked():
@@ -139,7 +138,7 @@ class Cached(Generic[T]):
             return await in_thread(self.get)
 
     async def newer(self, in_thread: InThread = asyncio.to_thread) -> T:
-        """See `get_newer`; fetched in a thread where it must be."""
+        """`get_newer`, in a thread where it must fetch."""
         try:
             return self.held_newer()
         except NotHeld:
@@ -148,8 +147,7 @@ class Cached(Generic[T]):
     def get_newer(self) -> T:
         """The value after a look for what the held one lacks; raises Unavailable.
 
-        It is fetched at most once per cooldown, whatever the outcome. After a fetch that failed
-        nobody can tell what is lacking, so until the next one this raises.
+        It is fetched at most once per cooldown; after a fetch that failed, until the next, it raises.
         """
         with self._flight:
             with suppress(NotHeld):
@@ -158,9 +156,14 @@ class Cached(Generic[T]):
         return self.held_newer()
 
     def warm(self) -> None:
-        """Fetch it if it is not fresh; a failure shows when the value is needed."""
+        """Fetch it if it is not fresh; a failure shows when it is needed."""
         with suppress(Unavailable):
             self.get()
+
+    @property
+    def has_value(self) -> bool:
+        """Whether a value other than None is held."""
+        return self._held is not None and self._held[0] is not None
 
     @property
     def is_stale(self) -> bool:
@@ -182,9 +185,6 @@ class Cached(Generic[T]):
             return False
         # An error may know better: throttling passes soon.
         return self._age(last.at) < (getattr(last.error, "cooldown", None) or self._life.cooldown)
-
-    def _failed(self) -> bool:
-        return self._last is not None and self._last.error is not None
 
     def _usable(self) -> bool:
         return self._held is not None and self._age(self._held[1]) < self._life.last_good

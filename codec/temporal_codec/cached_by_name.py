@@ -3,29 +3,59 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from temporal_codec.cached import Cached
+MAX_EMPTY = 128
 
-T = TypeVar("T")
+
+class MayBeEmpty(Protocol):
+    """What is held by name: a `Cached`, or what is made of one."""
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it holds a value that was found, and not that there is none."""
+
+
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=MayBeEmpty)
 
 
-class CachedByName(Generic[K, T]):
-    """A `Cached` for each of the names that are in use, the least used one given up first."""
+class CachedByName(Generic[K, V]):
+    """What is cached for each of the names that are in use, the least used one dropped first.
 
-    def __init__(self, make: Callable[[K], Cached[T]], at_most: int = 256) -> None:
+    Names that have no value have a room of their own: a caller that invents names drops other
+    invented names, and never the value of a name that exists.
+    """
+
+    def __init__(self, make: Callable[[K], V], at_most: int = 256) -> None:
         self._make = make
         self._at_most = at_most
         self._lock = threading.Lock()
-        self._by_name: OrderedDict[K, Cached[T]] = OrderedDict()
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._empty: OrderedDict[K, V] = OrderedDict()
 
-    def __getitem__(self, name: K) -> Cached[T]:
+    def __getitem__(self, name: K) -> V:
         with self._lock:
-            cached = self._by_name.get(name)
-            if cached is None:
-                cached = self._by_name[name] = self._make(name)
-                if len(self._by_name) > self._at_most:
-                    self._by_name.popitem(last=False)
-            self._by_name.move_to_end(name)
-            return cached
+            found = self._values.get(name)
+            if found is None:
+                found = self._newcomer(name)
+            else:
+                self._values.move_to_end(name)
+            return found
+
+    def _newcomer(self, name: K) -> V:
+        found = self._empty.pop(name, None)
+        if found is None:
+            found = self._make(name)
+        self._settle()
+        self._empty[name] = found
+        if len(self._empty) > MAX_EMPTY:
+            self._empty.popitem(last=False)
+        return found
+
+    def _settle(self) -> None:
+        # Those whose value was found since they came move to the others.
+        for name in [name for name, each in self._empty.items() if each.has_value]:
+            self._values[name] = self._empty.pop(name)
+        while len(self._values) > self._at_most:
+            self._values.popitem(last=False)

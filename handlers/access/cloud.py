@@ -36,10 +36,10 @@ class CloudAuthorizer:
 
     def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
         self._ops = ops
-        self._roles = CachedByName[str, str | None](
+        self._roles = CachedByName[str, Cached[str | None]](
             lambda email: Cached(lambda: ops.account_role(email), LIFE, clock), MAX_REMEMBERED
         )
-        self._permissions = CachedByName[tuple[str, str], str | None](
+        self._permissions = CachedByName[tuple[str, str], Cached[str | None]](
             lambda pair: Cached(lambda: ops.permission(*pair), LIFE, clock), MAX_REMEMBERED
         )
 

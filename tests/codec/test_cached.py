@@ -278,9 +278,10 @@ def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
     by_name = CachedByName(make, at_most=3)
     for name in "abcad":
         assert by_name[name].get() == name
-    assert by_name["a"].get() == "a"
+    assert by_name["a"].get() == by_name["a"].get() == "a"
+    assert by_name["e"].get() == "e"
     assert by_name["b"].get() == "b"
-    assert made == ["a", "b", "c", "d", "b"]
+    assert made == ["a", "b", "c", "d", "e", "b"]
 
 
 async def in_thread(work: Callable[..., Any], /, *args: object) -> Any:
@@ -432,3 +433,38 @@ def test_what_nobody_asked_for_in_a_long_time_is_fetched_first(
     clock.advance(3000)
     with pytest.raises(NotHeld):
         cached.held(in_background=True)
+
+
+def test_invented_names_never_drop_a_value(clock: FakeClock) -> None:
+    """In an outage that follows, the value of a name that exists serves on."""
+    exists = {"orders"}
+    fetches: list[str] = []
+
+    def make(name: str) -> Cached[str | None]:
+        def fetch() -> str | None:
+            fetches.append(name)
+            if "down" in exists:
+                raise OSError("down")
+            return name if name in exists else None
+
+        return Cached(fetch, LIFE, clock)
+
+    by_name = CachedByName(make, at_most=4)
+    assert by_name["orders"].get() == "orders"
+    for number in range(600):
+        assert by_name[f"invented-{number}"].get() is None
+    exists.add("down")
+    clock.advance(301)
+    assert by_name["orders"].get() == "orders"
+    assert fetches.count("orders") == 2
+
+
+def test_names_that_were_just_invented_are_remembered(clock: FakeClock) -> None:
+    """One that is asked for again and again costs one look."""
+    fetches: list[str] = []
+    by_name = CachedByName[str, Cached[None]](
+        lambda name: Cached(lambda: fetches.append(name), LIFE, clock)
+    )
+    for _ in range(100):
+        assert by_name["invented"].get() is None
+    assert fetches == ["invented"]

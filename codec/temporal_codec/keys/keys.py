@@ -105,6 +105,11 @@ class RingKeys:
         """See `Keys`."""
         return self._cached is not None and self._cached.is_stale
 
+    @property
+    def has_value(self) -> bool:
+        """Whether the ring was found."""
+        return self._cached is None or self._cached.has_value
+
     def held(self, *, in_background: bool = False) -> "RingKeys":
         """See `Keys`; `in_background` is that of `Cached.held`."""
         if self._cached is None:

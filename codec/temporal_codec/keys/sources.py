@@ -68,28 +68,25 @@ class RingSource:
         self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = 256
     ) -> None:
         """Take the URI, which faults name, and what loads its rings."""
-        self._one_for_all = PLACEHOLDER not in uri
-        self._clock = clock
 
-        def make(namespace: str) -> Cached[Keyring | None]:
+        def ring(namespace: str) -> Cached[Keyring | None]:
             place = uri.replace(PLACEHOLDER, place_name(namespace))
             fetch = partial(_present, load, namespace, place, clock)
             return Cached(fetch, RING_LIFE, clock, _fresh_for)
 
-        self._rings = CachedByName(make, at_most)
-        self._keys = lru_cache(at_most)(self._made)
+        shared = ring("") if PLACEHOLDER not in uri else None
+        self._shared = shared
+        self._keys = CachedByName[str, RingKeys](
+            lambda namespace: RingKeys(shared or ring(namespace), namespace, clock), at_most
+        )
 
     def keys(self, namespace: str) -> RingKeys:
         """See `KeySource`."""
-        return self._keys(check_namespace(namespace))
+        return self._keys[check_namespace(namespace)]
 
     def caches(self) -> list[Cached[Keyring | None]]:
         """What every namespace needs: one ring for all, or nothing where each has its own."""
-        return [self._rings[""]] if self._one_for_all else []
-
-    def _made(self, namespace: str) -> RingKeys:
-        ring = self._rings["" if self._one_for_all else namespace]
-        return RingKeys(ring, namespace, self._clock)
+        return [self._shared] if self._shared else []
 
 
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
