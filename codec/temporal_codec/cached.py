@@ -147,7 +147,7 @@ class Cached(Generic[T]):
     def get_newer(self) -> T:
         """The value after a look for what the held one lacks; raises Unavailable.
 
-        It is fetched at most once per cooldown; after a fetch that failed, until the next, it raises.
+        It is fetched at most once per cooldown. After a failed fetch it raises until the next one.
         """
         with self._flight:
             with suppress(NotHeld):
