@@ -32,7 +32,7 @@ from handlers.server.audit import discard, lines_to
 from handlers.server.gateway import lambda_handler
 from handlers.server.metrics import with_metrics
 from handlers.server.request import Message, Receive, Scope
-from handlers.settings.issuer import Issuer
+from handlers.settings.issuer import Issuer, Trust
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import open_source
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token
@@ -104,7 +104,7 @@ def stacks() -> list[Handle]:
     free, asking = server_settings({}), server_settings(asks)
     trusted = Issuer(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
     keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
-    guard = Guard(Verifier(trusted, keys), PolicyAuthorizer(lambda: POLICY))
+    guard = Guard(Verifier(Trust((trusted,)), lambda _: keys), PolicyAuthorizer(lambda: POLICY))
     lines = lines_to(sys.stdout)
     both = with_metrics(lines, "benchmark")
     apps = [

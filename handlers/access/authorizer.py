@@ -8,6 +8,7 @@ from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import Identity
 
 Name = Literal["jwks", "policy"]
+Reason = Literal["denied", "no-email"]
 
 
 class PolicyUnavailable(Exception):
@@ -24,6 +25,8 @@ class Decision:
     """The caches whose value was past its fresh time."""
     why: str = ""
     """Why it is denied, for the record."""
+    reason: Reason = "denied"
+    """The kind of denial."""
 
 
 class Authorizer(Protocol):

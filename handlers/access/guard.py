@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from handlers.access.authorizer import Authorizer, Decision
-from handlers.access.documents import open_document
+from handlers.access.documents import MAX_BYTES as MAX_KEYS_BYTES
+from handlers.access.documents import ProxyOf, open_document
 from handlers.access.jwks import Jwks
-from handlers.access.policy import PolicyAuthorizer
-from handlers.access.token import Headers, Verifier
+from handlers.access.places import Headers
+from handlers.access.policy import LIFE, PolicyAuthorizer
+from handlers.access.token import KeyStore, Verifier
 from handlers.settings.access import Access
+from handlers.settings.issuer import Issuer, Trust
 from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import MAX_BYTES, Identity
 
@@ -32,8 +36,12 @@ class Guard:
     ) -> Decision:
         """Whether it is allowed; raises PolicyUnavailable."""
         decision = await self._authorizer.decide(identity, namespace, operation, in_thread)
+        if decision.rule is None and not decision.why:
+            decision = replace(decision, why=identity.no_email)
+            if identity.no_email:
+                decision = replace(decision, reason="no-email")
         if self._verifier.is_stale(identity):
-            return replace(decision, stale=("jwks", *decision.stale))
+            decision = replace(decision, stale=("jwks", *decision.stale))
         return decision
 
     @property
@@ -46,8 +54,27 @@ def make_guard(access: Access | None) -> Guard | None:
     """The guard that the settings ask for."""
     if access is None:
         return None
-    keys = Jwks(open_document(access.issuer.jwks_url, MAX_BYTES, access.proxy_of))
-    return Guard(Verifier(access.issuer, keys), _authorizer(access))
+    return Guard(Verifier(_trust(access), partial(_keys, access.proxy_of)), _authorizer(access))
+
+
+def _trust(access: Access) -> Trust | Cached[Trust]:
+    if access.trust_document is None:
+        return access.trust
+    from handlers.access import trust  # noqa: PLC0415 — as below
+
+    fetch = open_document(access.trust_document, trust.MAX_BYTES)
+    return Cached(lambda: trust.parse(fetch(), with_cookies=access.with_cookies), LIFE)
+
+
+def _keys(proxy_of: ProxyOf, issuer: Issuer) -> KeyStore:
+    scheme, _, region = issuer.jwks_url.partition(":")
+    if scheme == "alb":
+        from handlers.access.alb import load_balancer_keys  # noqa: PLC0415 — as below
+
+        return load_balancer_keys(region, proxy_of)
+    fetch = open_document(issuer.jwks_url, MAX_KEYS_BYTES, proxy_of)
+    # A file is read again as often as a policy.
+    return Jwks(fetch, life=LIFE) if scheme == "file" else Jwks(fetch)
 
 
 def _authorizer(access: Access) -> Authorizer:

@@ -5,22 +5,45 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    EllipticCurve,
+    EllipticCurvePublicNumbers,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from jwt.utils import base64url_decode
 
+from handlers.access.jws import Key
 from temporal_codec.cached import Cached, InThread, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
+from temporal_codec.errors import CodecError
 from temporal_codec.strict_json import NotStrict, read_object
 
-ALGORITHM = "RS256"
 MAX_KEYS = 32
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _BITS = range(2048, 4097)
 _EXPONENT = 65537
+_CURVES: dict[object, tuple[EllipticCurve, str]] = {
+    "P-256": (SECP256R1(), "ES256"),
+    "P-384": (SECP384R1(), "ES384"),
+}
+_RSA = frozenset({"RS256", "PS256"})
+_FIELD = 2**255 - 19
+# The heights of Ed25519's points of small order: with such a key, signatures fit any message.
+_SMALL_ORDER = frozenset(
+    {
+        *(0, 1, _FIELD - 1, _FIELD, _FIELD + 1),
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+    }
+)
 
 
-class JwksError(Exception):
+class JwksError(CodecError):
     """The document is no set of keys that may be used; the message says why."""
 
 
@@ -35,11 +58,13 @@ class JwksUnavailable(Exception):
 class Jwks:
     """An issuer's keys by id."""
 
-    def __init__(self, fetch: Callable[[], bytes], clock: Clock = system_clock) -> None:
+    def __init__(
+        self, fetch: Callable[[], bytes], clock: Clock = system_clock, life: Life = LIFE
+    ) -> None:
         """Take what fetches the document."""
-        self.cached = Cached(lambda: parse(fetch()), LIFE, clock)
+        self.cached = Cached(lambda: parse(fetch()), life, clock)
 
-    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> RSAPublicKey:
+    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
         """The key of this id; raises UnknownKid or JwksUnavailable."""
         try:
             key = (await self.cached.ready(in_thread)).get(kid)
@@ -52,7 +77,7 @@ class Jwks:
         return key
 
 
-def parse(document: bytes) -> dict[str, RSAPublicKey]:
+def parse(document: bytes) -> dict[str, Key]:
     """The usable keys of a set (J2); raises JwksError."""
     try:
         entries = read_object(document).get("keys")
@@ -60,7 +85,7 @@ def parse(document: bytes) -> dict[str, RSAPublicKey]:
         raise JwksError(str(error)) from None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
         raise JwksError(f"keys must be a list of at most {MAX_KEYS}")
-    found: dict[str, RSAPublicKey] = {}
+    found: dict[str, Key] = {}
     for entry in entries:
         if not isinstance(entry, dict):
             continue
@@ -74,17 +99,55 @@ def parse(document: bytes) -> dict[str, RSAPublicKey]:
     return found
 
 
-def _usable(entry: dict[str, Any]) -> RSAPublicKey | None:
-    operations = entry.get("key_ops", ["verify"])
+def _usable(entry: dict[str, Any]) -> Key | None:
+    operations, make = entry.get("key_ops", ["verify"]), _MAKERS.get(str(entry.get("kty")))
     fits = (
-        entry.get("kty") == "RSA"
+        make is not None
         and entry.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        and entry.get("alg", ALGORITHM) == ALGORITHM
         and isinstance(entry.get("kid"), str)
     )
-    return _public_key(entry) if fits else None
+    if not fits or make is None:
+        return None
+    try:
+        key = make(entry)
+    except (KeyError, TypeError, ValueError, AttributeError, UnsupportedAlgorithm):
+        return None
+    # A key that names its algorithm is for this one alone.
+    algorithms = key.algorithms & {entry.get("alg", each) for each in key.algorithms}
+    return Key(key.public, algorithms) if algorithms else None
+
+
+def _rsa(entry: dict[str, Any]) -> Key:
+    modulus, exponent = (int.from_bytes(base64url_decode(entry[name])) for name in ("n", "e"))
+    if exponent != _EXPONENT or modulus.bit_length() not in _BITS or _is_weak(modulus):
+        raise ValueError
+    return Key(RSAPublicNumbers(exponent, modulus).public_key(), _RSA)
+
+
+def _elliptic(entry: dict[str, Any]) -> Key:
+    curve, algorithm = _CURVES[entry["crv"]]
+    x, y = (base64url_decode(entry[name]) for name in ("x", "y"))
+    if {len(x), len(y)} != {curve.key_size // 8}:
+        raise ValueError
+    numbers = EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
+    return Key(numbers.public_key(), frozenset({algorithm}))  # ValueError for a point off the curve
+
+
+def _edwards(entry: dict[str, Any]) -> Key:
+    point = base64url_decode(entry["x"])
+    height = int.from_bytes(point, "little") & (2**255 - 1)
+    if entry.get("crv") != "Ed25519" or height in _SMALL_ORDER:
+        raise ValueError
+    return Key(Ed25519PublicKey.from_public_bytes(point), frozenset({"EdDSA"}))
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any]], Key]] = {
+    "RSA": _rsa,
+    "EC": _elliptic,
+    "OKP": _edwards,
+}
 
 
 def _is_weak(modulus: int) -> bool:
@@ -97,13 +160,3 @@ def _is_weak(modulus: int) -> bool:
 def _powers() -> dict[int, set[int]]:
     primes = [n for n in range(3, 168, 2) if all(n % d for d in range(3, n, 2))]
     return {prime: {pow(_EXPONENT, n, prime) for n in range(prime)} for prime in primes}
-
-
-def _public_key(entry: dict[str, Any]) -> RSAPublicKey | None:
-    try:
-        modulus, exponent = (int.from_bytes(base64url_decode(entry[name])) for name in ("n", "e"))
-        if exponent != _EXPONENT or modulus.bit_length() not in _BITS or _is_weak(modulus):
-            return None
-        return RSAPublicNumbers(exponent, modulus).public_key()
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None

@@ -1,4 +1,4 @@
-"""A signed token in its compact form, read strictly (rules T1 to T3). RS256 itself is PyJWT's.
+"""A signed token in its compact form, read strictly (rules T1 to T3). PyJWT checks signatures.
 
 What PyJWT's own reader takes and RFC 8725 would not is refused here: padding, other alphabets
 and spellings, members that are there twice, headers that change what the rest means.
@@ -6,22 +6,28 @@ and spellings, members that are there twice, headers that change what the rest m
 
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from jwt.utils import base64url_decode, base64url_encode
 
-from handlers.access.jwks import ALGORITHM
+from handlers.settings.issuer import ALGORITHMS
 from temporal_codec.strict_json import NotStrict, read_object
 
 MAX_HEADER_BYTES = 1024
 MAX_PAYLOAD_BYTES = 6144
-_TYPES = ("JWT", "at+jwt")
+_TYPES = ("jwt", "at+jwt")
 # They change what the rest means, or name keys to be fetched: no token of ours has one.
 _REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "cty", "enc", "jku", "x5u", "jwk", "x5c"})
 _PART = re.compile(r"[A-Za-z0-9_-]+")
-_RS256 = RSAAlgorithm(RSAAlgorithm.SHA256)
+_PADDED_PART = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_VERIFIERS: dict[str, Algorithm] = {
+    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+    "PS256": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA256),
+    "ES256": ECAlgorithm(ECAlgorithm.SHA256),
+    "ES384": ECAlgorithm(ECAlgorithm.SHA384),
+    "EdDSA": OKPAlgorithm(),
+}
 ID = re.compile(r"[!-~]{1,128}")
 
 
@@ -34,51 +40,67 @@ def refuse(reason: str) -> NoReturn:
     raise TokenRefused(reason) from None
 
 
+class Key(NamedTuple):
+    """A public key, and the algorithms that it may be used with."""
+
+    public: Any
+    algorithms: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Jws:
     """A token whose header may be believed once the signature is checked."""
 
+    header: dict[str, Any]
     kid: str
+    algorithm: str
     payload: bytes
     _signed: bytes
     _signature: bytes
 
-    def check(self, key: RSAPublicKey) -> None:
+    def check(self, key: Key) -> None:
         """Check the signature; raises TokenRefused."""
-        if not _RS256.verify(self._signed, key, self._signature):
+        if self.algorithm not in key.algorithms:
+            refuse("the key is for another algorithm")
+        if not _VERIFIERS[self.algorithm].verify(self._signed, key.public, self._signature):
             refuse("signature")
 
 
-def read(token: str) -> Jws:
-    """The parts of a token, its header checked; raises TokenRefused."""
+def read(token: str, *, padded: bool = False) -> Jws:
+    """The parts of a token, its header checked; raises TokenRefused.
+
+    `padded` accepts the padding that AWS load balancers put into their tokens.
+    """
     parts = token.split(".")
-    if len(parts) != 3 or not all(map(_PART.fullmatch, parts)):
+    shape = _PADDED_PART if padded else _PART
+    if len(parts) != 3 or not all(map(shape.fullmatch, parts)):
         refuse("not three parts of base64url")
     try:
         header, payload, signature = map(_bytes, parts)
         if len(header) > MAX_HEADER_BYTES or len(payload) > MAX_PAYLOAD_BYTES:
             refuse("too large")
-        kid = _kid(read_object(header))
+        head = read_object(header)
     except (NotStrict, ValueError):
         refuse("not strict base64url of strict JSON")
-    return Jws(kid, payload, token.rpartition(".")[0].encode(), signature)
+    kid, algorithm = _checked(head)
+    return Jws(head, kid, algorithm, payload, token.rpartition(".")[0].encode(), signature)
 
 
 def _bytes(part: str) -> bytes:
     decoded = base64url_decode(part)
-    if base64url_encode(decoded).decode() != part:  # one text for each value
+    if base64url_encode(decoded).decode() != part.rstrip("="):  # one text for each value
         raise ValueError
     return decoded
 
 
-def _kid(header: dict[str, Any]) -> str:
-    kid = header.get("kid")
-    if header.get("alg") != ALGORITHM:
+def _checked(header: dict[str, Any]) -> tuple[str, str]:
+    kid, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         refuse("algorithm")
-    if header.get("typ", "JWT") not in _TYPES:
+    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in _TYPES:
         refuse("typ")
     if _REFUSED_HEADERS & header.keys():
         refuse("a header that changes the meaning or names a key")
     if not (isinstance(kid, str) and ID.fullmatch(kid)):
         refuse("kid")
-    return kid
+    return kid, algorithm

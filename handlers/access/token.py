@@ -1,109 +1,108 @@
-"""Who is calling: an access token, verified.
+"""Who is calling: a token, verified.
 
 Cheap checks come before any that may need the network, so that garbage never causes a fetch
 (rules T1 to T7).
 """
 
 import asyncio
-import hashlib
-import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from handlers.access import claims as token_claims
 from handlers.access import jws
-from handlers.access.jwks import Jwks, UnknownKid
-from handlers.access.jws import ID, refuse
-from handlers.settings.issuer import Issuer
-from temporal_codec.cached import Cached, InThread
+from handlers.access.jwks import UnknownKid
+from handlers.access.jws import Key, refuse
+from handlers.access.places import ALB_HEADER, Headers, find_token
+from handlers.settings.issuer import Issuer, Trust
+from temporal_codec.cached import Cached, InThread, Unavailable
 from temporal_codec.policy import Identity
 from temporal_codec.strict_json import NotStrict, read_object
 
-MAX_TOKEN_BYTES = 8192
-MAX_LIFETIME_SECONDS = 24 * 3600
-LEEWAY_SECONDS = 60
-_EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}")  # ASCII, and one @
+
+class TrustUnavailable(Exception):
+    """Whom to believe is not known now; the message says why."""
 
 
-Headers = Mapping[bytes, bytes]
-"""A request's headers, by lower-case name."""
+class KeyStore(Protocol):
+    """The keys of one issuer."""
+
+    async def key(self, kid: str, in_thread: InThread) -> Key:
+        """The key of this id; raises UnknownKid or JwksUnavailable."""
+
+    @property
+    def cached(self) -> Cached[Any]:
+        """What holds them."""
 
 
 class Verifier:
-    """Turns an Authorization header into an Identity."""
+    """Turns the token of a request into an Identity."""
 
-    def __init__(self, issuer: Issuer, keys: Jwks, clock: Callable[[], float] = time.time) -> None:
-        """Take the issuer to trust, its keys, and what tells the time in seconds."""
-        self._issuer = issuer
-        self._keys = keys
+    def __init__(
+        self,
+        trust: Trust | Cached[Trust],
+        open_keys: Callable[[Issuer], KeyStore],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take whom to trust, what opens an issuer's keys, and what gives the time in seconds."""
+        self._trust = Cached[Trust].of(trust) if isinstance(trust, Trust) else trust
+        self._is_fixed = isinstance(trust, Trust)
+        self._open_keys = open_keys
         self._clock = clock
+        self._keys: dict[Issuer, KeyStore] = {}
+        if isinstance(trust, Trust):
+            self._keys = {each: open_keys(each) for each in trust.issuers}
 
     async def verify(self, headers: Headers, in_thread: InThread = asyncio.to_thread) -> Identity:
-        """The caller; raises TokenRefused, or JwksUnavailable if its keys cannot be fetched."""
-        token = _token(headers.get(b"authorization", b"").decode("latin-1"))
-        signed = jws.read(token)
-        claims = _claims(signed.payload)
-        self._check_claims(claims)
-        identity = self._identity(claims, signed.kid, token)
+        """The caller; raises TokenRefused, JwksUnavailable or TrustUnavailable."""
         try:
-            key = await self._keys.key(signed.kid, in_thread)
+            trust = await self._trust.ready(in_thread)
+        except Unavailable as error:
+            raise TrustUnavailable(str(error.__cause__)) from None
+        place, token = find_token(trust.token_from, headers)
+        signed = jws.read(token, padded=place == ALB_HEADER)
+        claims = _claims(signed.payload)
+        issuer = trust.find(claims.get("iss")) or refuse("issuer")
+        if signed.algorithm not in issuer.algorithms:
+            refuse("algorithm")
+        if issuer.signer:
+            claims = _as_load_balancer(signed, claims, issuer, self._clock())
+        token_claims.check(claims, issuer, self._clock())
+        identity = token_claims.identify(
+            claims,
+            issuer,
+            kid=signed.kid,
+            token=token_claims.token_id(claims, token),
+            is_default_issuer=issuer == trust.issuers[0],
+            token_from=place,
+        )
+        try:
+            key = await self._store(issuer, trust).key(signed.kid, in_thread)
         except UnknownKid:
             refuse("unknown kid")
         signed.check(key)
         return identity
 
-    def is_stale(self, _identity: Identity) -> bool:
+    def is_stale(self, identity: Identity) -> bool:
         """Whether the keys of this identity's issuer are past their fresh time."""
-        return self._keys.cached.is_stale
+        stores = list(self._keys.items())
+        return any(s.cached.is_stale for i, s in stores if i.issuer == identity.issuer)
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
         """What every request needs, by name."""
-        return {"jwks": self._keys.cached}
+        if not self._is_fixed:
+            return {"trust": self._trust}
+        return {f"jwks of {each.name}": store.cached for each, store in self._keys.items()}
 
-    def _check_claims(self, claims: dict[str, Any]) -> None:
-        now = self._clock()
-        issued, expires = (_number(claims, name) for name in ("iat", "exp"))
-        starts = _number(claims, "nbf") if "nbf" in claims else issued
-        if claims.get("iss") != self._issuer.issuer:
-            refuse("issuer")
-        if not _audiences(claims.get("aud")) & set(self._issuer.audiences):
-            refuse("audience")
-        if not 0 < expires - issued <= MAX_LIFETIME_SECONDS:
-            refuse("lifetime")
-        if expires + LEEWAY_SECONDS <= now:
-            refuse("expired")
-        if max(issued, starts) - LEEWAY_SECONDS > now:
-            refuse("not yet valid")
-        if claims.get("email_verified", True) is not True:
-            refuse("e-mail not verified")
-
-    def _identity(self, claims: dict[str, Any], kid: str, token: str) -> Identity:
-        subject, jti = claims.get("sub"), claims.get("jti")
-        if not (isinstance(subject, str) and 0 < len(subject) <= 256 and subject.isprintable()):
-            refuse("sub")
-        permissions = claims.get("permissions", [])
-        listed = permissions if isinstance(permissions, list) else []
-        named = isinstance(jti, str) and ID.fullmatch(jti)
-        return Identity(
-            subject=subject,
-            email=_email(claims.get(self._issuer.email_claim)),
-            issuer=self._issuer.issuer,
-            kid=kid,
-            token=str(jti)
-            if named
-            else f"sha256:{hashlib.sha256(token.encode()).hexdigest()[:16]}",
-            permissions=tuple(each for each in listed if isinstance(each, str)),
-        )
-
-
-def _token(authorization: str) -> str:
-    if not authorization:
-        refuse("no token")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or len(authorization) > MAX_TOKEN_BYTES:
-        refuse("not one bearer token of a fitting size")
-    return token
+    def _store(self, issuer: Issuer, trust: Trust) -> KeyStore:
+        # What is held of an issuer stays while the document changes other ones.
+        store = self._keys.get(issuer)
+        if store is None:
+            store = self._open_keys(issuer)
+            kept = {each: held for each, held in self._keys.items() if each in trust.issuers}
+            self._keys = {**kept, issuer: store}
+        return store
 
 
 def _claims(payload: bytes) -> dict[str, Any]:
@@ -113,23 +112,13 @@ def _claims(payload: bytes) -> dict[str, Any]:
         refuse("not strict JSON")
 
 
-def _number(claims: dict[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        refuse(name)
-    if not abs(value) <= 2**53:  # nor is infinity, nor what is no number
-        refuse(name)
-    return value
-
-
-def _audiences(claim: object) -> set[str]:
-    listed = [claim] if isinstance(claim, str) else claim
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        refuse("audience")
-    return set(listed)
-
-
-def _email(claim: object) -> str | None:
-    if isinstance(claim, str) and _EMAIL.fullmatch(claim):
-        return claim.lower()
-    return None
+def _as_load_balancer(
+    signed: jws.Jws, claims: dict[str, Any], issuer: Issuer, now: float
+) -> dict[str, Any]:
+    # What other issuers put into claims, a load balancer puts into the header it signs.
+    header = signed.header
+    if header.get("signer") != issuer.signer:
+        refuse("signer")
+    expires = claims.get("exp", header.get("exp"))
+    issued = min(now, expires - 1) if isinstance(expires, int | float) else None
+    return {"iat": issued, **claims, "exp": expires, issuer.audience_claim: header.get("client")}

@@ -14,6 +14,7 @@ from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
+from handlers.access.token import TrustUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard, printable
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
@@ -79,13 +80,16 @@ def build_app(
             raise Problem("method")
         if request.headers.get(b"origin") not in origins:
             raise Problem("origin")
+        if settings.cors.credentials and b"cookie" in request.headers:
+            _check_cookie_origin(request.headers)
         _check_declared(request.headers)
         namespace = _namespace(request, settings.default_namespace)
         run = RUNS[name]
-        if guard is not None and not await _admit(guard, request, namespace, name):
+        denial = guard and await _denial(guard, request, namespace, name)
+        if denial:
             passes = settings.access and settings.access.passes_through
             if not (passes and OPERATIONS[name].passes_through):
-                raise Problem("denied")
+                raise Problem(denial)
             run = pass_through
         body = await request.body()
         try:
@@ -96,24 +100,34 @@ def build_app(
     return asgi_app(answer, settings.cors, write)
 
 
-async def _admit(guard: Guard, request: Request, namespace: str, operation: str) -> bool:
-    # Whether the policy allows it; a caller without an identity gets no further than here.
+async def _denial(guard: Guard, request: Request, namespace: str, operation: str) -> str | None:
+    # Why it is denied, if it is; a caller without an identity gets no further than here.
     record = request.record
     try:
         identity = await guard.identify(request.headers, request.in_thread)
         record.subject, record.email = printable(identity.subject), printable(identity.email)
         record.issuer, record.kid = identity.issuer, printable(identity.kid)
         record.token = printable(identity.token)
+        record.token_from = identity.token_from
         decision = await guard.decide(identity, namespace, operation, request.in_thread)
     except TokenRefused as error:
         record.detail = str(error)
         raise Problem("token") from error
+    except TrustUnavailable as error:
+        raise Problem("trust-unavailable") from error
     except JwksUnavailable as error:
         raise Problem("jwks-unavailable") from error
     except PolicyUnavailable as error:
         raise Problem("policy-unavailable") from error
     record.rule, record.stale = decision.rule, [*decision.stale]
-    return decision.rule is not None
+    record.detail = decision.why or None
+    return decision.reason if decision.rule is None else None
+
+
+def _check_cookie_origin(headers: dict[bytes, bytes]) -> None:
+    # Browsers send cookies by themselves: only a page that asked first may use them.
+    if b"origin" not in headers or not _is_json(headers.get(b"content-type", b"")):
+        raise Problem("origin")
 
 
 def _check_declared(headers: dict[bytes, bytes]) -> None:

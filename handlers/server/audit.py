@@ -55,6 +55,8 @@ class Record(
     kid: str | None = None
     token: str | None = None
     """The token's id (`jti`), or where it has none the start of its hash."""
+    token_from: str | None = None
+    """The place in the request that the token came from."""
     rule: Text | None = None
     """What allowed it."""
     origin: Text | None = None

@@ -18,9 +18,11 @@ ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 class Cors:
     """The answers' headers for each allowed origin, computed once."""
 
-    def __init__(self, origins: Iterable[str]) -> None:
-        """Take exact origins, such as ``https://cloud.temporal.io``."""
+    def __init__(self, origins: Iterable[str], *, credentials: bool = False) -> None:
+        """Take exact origins, and whether their pages may send cookies."""
         self.origins = frozenset(origins)
+        self.credentials = credentials
+        self._more = {"access-control-allow-credentials": "true"} if credentials else {}
 
     def allows(self, origin: str | None) -> bool:
         """Whether a request with this Origin header may be answered; without one, it may."""
@@ -34,6 +36,7 @@ class Cors:
             "access-control-allow-origin": str(origin),
             "access-control-expose-headers": EXPOSE_HEADERS,
             "vary": "Origin",
+            **self._more,
             **ALWAYS,
         }
 
@@ -48,5 +51,6 @@ class Cors:
             "access-control-allow-headers": ALLOW_HEADERS,
             "access-control-max-age": str(MAX_AGE_SECONDS),
             "vary": vary,
+            **self._more,
             **ALWAYS,
         }

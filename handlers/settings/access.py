@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers.settings.environ import Environ, SettingsError, choice, text
-from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer
+from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer, Trust
 from temporal_codec.https import Proxy
 
-_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
+_JWKS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?|file:.+")
 _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
 
 
@@ -16,7 +16,10 @@ _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS 
 class Access:
     """Whose tokens are believed, and who of them may read."""
 
-    issuer: Issuer
+    trust: Trust
+    """Whom to believe: nobody, if a document names the issuers."""
+    trust_document: str | None
+    """Where that document is: `file:PATH` or `ssm:NAME`."""
     authorizer: str
     policy: str | None
     """Where the policy document is; None allows nobody."""
@@ -26,22 +29,37 @@ class Access:
     """Whether /decode returns the payloads unchanged to a caller that the policy denies."""
     proxy_of: Callable[[str], Proxy | None]
     """The proxy that leads to a host."""
+    with_cookies: bool
+    """Whether a token may come from a cookie."""
 
 
 def read_access(environ: Environ) -> Access:
     """Whose tokens are believed; raises SettingsError."""
     authorizer = choice(environ, "CODEC_AUTHORIZER")
     policy = text(environ, "CODEC_POLICY") or None
-    if policy is not None and not re.fullmatch(r"(file|ssm):.+", policy):
-        raise SettingsError("CODEC_POLICY must be file:PATH or ssm:NAME")
+    if policy is not None and not re.fullmatch(r"(file|ssm):.+|s3:[^/]+/.+", policy):
+        raise SettingsError("CODEC_POLICY must be file:PATH, ssm:NAME or s3:BUCKET/KEY")
+    trust = _trust(environ)
+    if authorizer == "permissions-claim":
+        _refuse_shared(trust)
     return Access(
-        issuer=_issuer(environ),
+        trust=trust,
+        trust_document=text(environ, "CODEC_TRUST") or None,
         authorizer=authorizer,
         policy=policy,
         cloud_api_key=_cloud_api_key(environ, needed=authorizer == "temporal-cloud"),
         passes_through=choice(environ, "CODEC_ON_DENY") == "passthrough",
         proxy_of=_proxy_of(environ),
+        with_cookies=choice(environ, "CODEC_CREDENTIALS") == "true",
     )
+
+
+def _refuse_shared(trust: Trust) -> None:
+    if TEMPORAL_CLOUD.issuer in {each.issuer for each in trust.issuers}:
+        raise SettingsError(
+            "CODEC_AUTHORIZER=permissions-claim needs CODEC_ISSUER or CODEC_TRUST: all customers "
+            "of Temporal Cloud share its issuer"
+        )
 
 
 def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
@@ -59,20 +77,32 @@ def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
     return uri.removeprefix("secretsmanager:") if uri else None
 
 
-def _issuer(environ: Environ) -> Issuer:
-    email_claim = text(environ, "CODEC_EMAIL_CLAIM") or TEMPORAL_CLOUD.email_claim
-    own = [text(environ, name) for name in ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")]
-    if not any(own):
-        return replace(TEMPORAL_CLOUD, email_claim=email_claim)
-    issuer, jwks_url, audiences = own
-    if not all(own):
+def _trust(environ: Environ) -> Trust:
+    own = ("CODEC_ISSUER", "CODEC_JWKS_URL", "CODEC_AUDIENCES")
+    uri, values = text(environ, "CODEC_TRUST"), [text(environ, name) for name in own]
+    email_claim = text(environ, "CODEC_EMAIL_CLAIM")
+    if uri:
+        if any(values) or email_claim or not re.fullmatch(r"(file|ssm):.+", uri):
+            raise SettingsError(
+                "CODEC_TRUST must be file:PATH or ssm:NAME, and replaces CODEC_ISSUER, "
+                "CODEC_JWKS_URL, CODEC_AUDIENCES and CODEC_EMAIL_CLAIM: unset those"
+            )
+        return Trust(())
+    if not any(values):
+        claim = email_claim or TEMPORAL_CLOUD.email_claim
+        return Trust((replace(TEMPORAL_CLOUD, email_claim=claim),))
+    if not all(values):
         raise SettingsError(
             "CODEC_ISSUER, CODEC_JWKS_URL and CODEC_AUDIENCES belong together: set all three, or "
             "none for Temporal Cloud's"
         )
-    if not _HTTPS.fullmatch(jwks_url):
-        raise SettingsError("CODEC_JWKS_URL must be an https address")
-    return Issuer(issuer, jwks_url, tuple(audiences.split(",")), email_claim)
+    issuer, jwks_url, audiences = values
+    if not _JWKS.fullmatch(jwks_url):
+        raise SettingsError("CODEC_JWKS_URL must be an https address, or file:PATH")
+    listed = tuple(each.strip() for each in audiences.split(","))
+    if "" in listed:
+        raise SettingsError("CODEC_AUDIENCES must be a comma-separated list without empty members")
+    return Trust((Issuer(issuer, jwks_url, listed, email_claim or "email"),))
 
 
 def _proxy_of(environ: Environ) -> Callable[[str], Proxy | None]:

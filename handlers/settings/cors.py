@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from handlers.server.cors import Cors
-from handlers.settings.environ import Environ, SettingsError, refuse_unknown, text
+from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown, text
 
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
@@ -35,4 +35,5 @@ def read_cors(environ: Environ) -> Cors:
                 "https://host or https://host:port in lower case, without *, path or trailing "
                 "slash; http only for localhost, 127.0.0.1 and [::1]"
             )
-    return Cors(origin.strip() for origin in origins)
+    credentials = choice(environ, "CODEC_CREDENTIALS") == "true"
+    return Cors((origin.strip() for origin in origins), credentials=credentials)

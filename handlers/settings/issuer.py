@@ -1,16 +1,49 @@
-"""An issuer whose tokens are believed."""
+"""The issuers whose tokens are believed, and where in a request a token may be."""
 
+import re
 from dataclasses import dataclass
+from typing import Literal
+
+Algorithm = Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+
+ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
+"""Never a symmetric one, and never `none`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer whose tokens are believed."""
+    """An issuer whose tokens are believed, and how its tokens are read."""
 
     issuer: str
     jwks_url: str
+    """`https://…`, `file:PATH`, or `alb:REGION` for the keys of a load balancer."""
     audiences: tuple[str, ...]
     email_claim: str
+    name: str = "default"
+    algorithms: tuple[Algorithm, ...] = ALGORITHMS
+    audience_claim: str = "aud"
+    groups_claim: tuple[str, ...] = ()
+    """The way to the claim: several names lead into objects."""
+    permissions_claim: str = "permissions"
+    permissions_regex: re.Pattern[str] | None = None
+    token_use: str = "access"  # noqa: S105 — a kind of token
+    """`access` or `id`."""
+    accepts_bound: bool = False
+    """Whether tokens that are bound to a key (`cnf`) are taken as plain bearer tokens."""
+    signer: str = ""
+    """The ARN of the load balancer that signs, for `alb:`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to believe. The first issuer is the one that grants without `issuers` count for."""
+
+    issuers: tuple[Issuer, ...]
+    token_from: tuple[str, ...] = ("authorization",)
+
+    def find(self, issuer: object) -> Issuer | None:
+        """The issuer of this address."""
+        return next((each for each in self.issuers if each.issuer == issuer), None)
 
 
 TEMPORAL_CLOUD = Issuer(

@@ -73,6 +73,14 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "send them.",
             "https://cloud.temporal.io",
         ),
+        Setting(
+            "CODEC_CREDENTIALS",
+            "false",
+            "Whether pages may send cookies (*Include cross-origin credentials* in the Web UI). "
+            "A request with a cookie needs an allowed origin and JSON.",
+            "true",
+            ("false", "true"),
+        ),
     ),
     "Access": (
         Setting(
@@ -92,7 +100,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_JWKS_URL",
             "",
-            "The address of the issuer's keys (JWKS), over https.",
+            "The address of the issuer's keys (JWKS), over https, or `file:PATH`.",
             "https://issuer.example.com/.well-known/jwks.json",
         ),
         Setting(
@@ -105,8 +113,15 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "CODEC_EMAIL_CLAIM",
             "",
             "The token's claim that holds the person's e-mail address. "
-            "If it is empty, Temporal Cloud's claim is used.",
-            "email",
+            "If it is empty, it is `email`, or Temporal Cloud's claim if `CODEC_ISSUER` is unset.",
+            "https://issuer.example.com/email",
+        ),
+        Setting(
+            "CODEC_TRUST",
+            "",
+            "A trust document that describes several issuers: `file:PATH` or `ssm:NAME`. "
+            "It replaces the four settings above.",
+            "ssm:/temporal-codec/trust",
         ),
         Setting(
             "CODEC_AUTHORIZER",
@@ -119,7 +134,8 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_POLICY",
             "",
-            "The policy document: `file:PATH` or `ssm:NAME`. Without one, nobody has access.",
+            "The policy document: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. "
+            "Without one, nobody has access.",
             "ssm:/temporal-codec/policy",
         ),
         Setting(

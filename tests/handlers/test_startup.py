@@ -11,7 +11,7 @@ from handlers.access.jwks import Jwks
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
-from handlers.settings.issuer import TEMPORAL_CLOUD
+from handlers.settings.issuer import TEMPORAL_CLOUD, Trust
 from handlers.settings.server import server_settings
 from handlers.startup import warm
 from temporal_codec import Keyring
@@ -37,7 +37,7 @@ class Upstreams:
     def guard(self) -> Guard:
         jwks = Jwks(lambda: self.answer("jwks", b'{"keys":[]}'))
         policy = PolicyAuthorizer(lambda: self.answer("policy", b'{"grants":[]}'))
-        return Guard(Verifier(TEMPORAL_CLOUD, jwks), policy)
+        return Guard(Verifier(Trust((TEMPORAL_CLOUD,)), lambda _: jwks), policy)
 
     def source(self, uri: str) -> RingSource:
         return RingSource(uri, lambda _name: self.answer("ring", Keyring([key()])))

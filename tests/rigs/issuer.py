@@ -144,6 +144,7 @@ class Issuer:
             "CODEC_ISSUER": ISSUER,
             "CODEC_JWKS_URL": f"{self.url}/jwks.json",
             "CODEC_AUDIENCES": AUDIENCE,
+            "CODEC_EMAIL_CLAIM": EMAIL_CLAIM,
             "SSL_CERT_FILE": str(self.certificate),
         }
 

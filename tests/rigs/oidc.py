@@ -52,6 +52,7 @@ class Provider:
             "CODEC_ISSUER": self.url,
             "CODEC_JWKS_URL": f"{self.url}/jwks.json",
             "CODEC_AUDIENCES": AUDIENCE,
+            "CODEC_EMAIL_CLAIM": EMAIL_CLAIM,
             "SSL_CERT_FILE": str(self.certificate),
         }
 

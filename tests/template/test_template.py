@@ -148,7 +148,7 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     """Default deny: the policy document starts empty."""
     access = server_settings({**settings(), "AWS_LAMBDA_FUNCTION_NAME": "decode"}).access
     assert access is not None
-    assert access.issuer.issuer == "https://login.tmprl.cloud/"
+    assert access.trust.issuers[0].issuer == "https://login.tmprl.cloud/"
     assert access.policy == "ssm:<PolicyDocument>"
     (document,) = of_type("Custom::PolicyDocument")
     assert document["Value"]["Fn::If"][2] == '{"grants":[]}'

@@ -23,7 +23,8 @@ class Identity:
     kid: str = ""
     token: str = ""
     """The token's id, or the start of its hash if it has none."""
-    permissions: tuple[str, ...] = ()
+    permissions: tuple[tuple[str, str], ...] = ()
+    """Pairs of a namespace and a role."""
     groups: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     issuer_name: str = ""

@@ -10,10 +10,8 @@ from temporal_codec.policy import MAX_BYTES, Identity, PolicyError, parse
 ANA = "ana@example.com"
 
 
-def who(
-    email: str | None = ANA, subject: str = "auth0|123", *permissions: str, **more: Any
-) -> Identity:
-    return Identity(subject, email, "issuer", "kid", "token", permissions, **more)
+def who(email: str | None = ANA, subject: str = "auth0|123", **more: Any) -> Identity:
+    return Identity(subject, email, "issuer", "kid", "token", **more)
 
 
 def policy(*grants: dict[str, Any]) -> bytes:

@@ -49,8 +49,8 @@ def verified(verifier: Verifier, authorization: str, **more: str) -> Identity:
 
 
 def key(jwks: Jwks, kid: str) -> Any:
-    """The key of this id."""
-    return run(jwks.key(kid, here))
+    """The public key of this id."""
+    return run(jwks.key(kid, here)).public
 
 
 async def _awaited(question: Awaitable[T]) -> T:

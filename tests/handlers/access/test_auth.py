@@ -120,6 +120,12 @@ def aged(lived: float, left: float) -> str:
 # Made when they are used: a token of the leeway's length does not keep.
 GOOD_FORMS: dict[str, Callable[[], str]] = {
     "typ JWT": lambda: token(header(typ="JWT")),
+    "typ in lower case": lambda: token(header(typ="jwt")),
+    "typ as a media type": lambda: token(header(typ="application/at+JWT")),
+    "token_use access": lambda: token(payload=claims(token_use="access")),
+    "Keycloak's typ": lambda: token(payload=claims(typ="Bearer")),
+    "a nonce alone": lambda: token(payload=claims(nonce="n")),
+    "e-mail verified as text": lambda: token(payload=claims(email_verified="true")),
     "no typ": lambda: token(header(typ=None)),
     "aud a string": lambda: token(payload=claims(aud=AUDIENCE)),
     "a second audience": lambda: token(payload=claims(aud=["x", AUDIENCE])),
@@ -216,12 +222,23 @@ def varied(make: Callable[..., dict[str, Any]], name: str, values: list[Any]) ->
     }
 
 
-ALGORITHMS = ["none", "None", "HS256", "HS512", "RS384", "RS512", "PS256", "ES256", "EdDSA"]
+ALGORITHMS = [
+    "none",
+    "None",
+    "HS256",
+    "HS512",
+    "RS384",
+    "RS512",
+    "PS256",
+    "ES256",
+    "EdDSA",
+    "ES512",
+]
 HEADERS: Varied = {
     **varied(header, "alg", [*ALGORITHMS, "rs256", "", "RS256 ", 1, True, ["RS256"], {}, None]),
     **varied(header, "kid", ["", "unknown", "key-1 ", "KEY-1", "x" * 129, "a\nb", "é", "../key-1"]),
     **varied(header, "kid", [1, True, ["key-1"], {}, None]),
-    **varied(header, "typ", ["JWS", "JOSE", "id+jwt", "jwt", "at+JWT", "", 1, ["JWT"]]),
+    **varied(header, "typ", ["JWS", "JOSE", "id+jwt", "application/", "text/jwt", "", 1, ["JWT"]]),
     **varied(header, "crit", [["exp"], []]),
     **varied(header, "b64", [False, True]),
     **varied(header, "zip", ["DEF"]),
@@ -254,7 +271,11 @@ CLAIMS: Varied = {
     **varied(
         claims, "sub", ["", "a\nb", "\x7f", "\u202eanna", "x" * 257, 1, True, ["a"], {}, None]
     ),
-    **varied(claims, "email_verified", [False, "true", "false", 0, 1, [], {}]),
+    **varied(claims, "token_use", ["id", "refresh", "", 1, True, ["access"]]),
+    **varied(claims, "typ", ["ID", "Refresh", "Offline", "Logout", "", 1, ["Bearer"]]),
+    **varied(claims, "events", [{}, {"http://schemas.openid.net/event/backchannel-logout": {}}]),
+    **varied(claims, "cnf", [{}, {"jkt": "x"}, {"x5t#S256": "x"}]),
+    "nonce with at_hash": claims(nonce="n", at_hash="h"),
     **varied(claims, "x", [nested(10)]),
     "expired": claims(iat=EXPIRED - 900, exp=EXPIRED),
     "exp before iat": claims(iat=NOW, exp=NOW - 30),
@@ -421,3 +442,23 @@ def test_an_issuer_that_is_down_is_503(tmp_path: Path) -> None:
             assert reply.headers["retry-after"] == "30"
             assert reply.headers["access-control-allow-origin"] == ORIGIN
             assert ask(server, "Bearer a.b.c").status_code == 401, "cheap checks come first"
+
+
+@pytest.mark.parametrize("value", [False, "false", "True", 0, 1, [], {}], ids=ascii)
+def test_an_address_that_is_not_verified_decides_nothing(value: Any, server: CodecServer) -> None:
+    """T4: the token is valid all the same, so a grant by subject counts; the record says why."""
+    bearer = token(payload=claims(email_verified=value))
+    assert ask(server, f"Bearer {bearer}").status_code == 403
+    assert "detail=the e-mail address is not verified" in server.log()
+    machine = token(payload=claims(email_verified=value, sub="machine"))
+    assert ask(server, f"Bearer {machine}").status_code == 200
+
+
+def test_a_token_without_the_claim_is_denied_for_a_reason_of_its_own(server: CodecServer) -> None:
+    """The operator sees which claim is missing, and the setting that names it."""
+    bearer = token(payload=claims(**{EMAIL_CLAIM: None}))
+    assert ask(server, f"Bearer {bearer}").status_code == 403
+    log = server.log()
+    assert (
+        f"reason=no-email detail=the token has no claim {EMAIL_CLAIM}; set CODEC_EMAIL_CLAIM" in log
+    )

@@ -734,7 +734,7 @@ class Server:
         assert settings.access is not None
         jwks = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
         ops = Client(Secret(secret), account.url, clock)
-        guard = Guard(Verifier(settings.access.issuer, jwks), CloudAuthorizer(ops, clock))
+        guard = Guard(Verifier(settings.access.trust, lambda _: jwks), CloudAuthorizer(ops, clock))
         self.records: list[Any] = []
         self._app = build_app(
             settings, open_source("development"), guard, write=self.records.append

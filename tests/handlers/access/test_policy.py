@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.access.authorizer import PolicyUnavailable
+from handlers.access.claims import read_permissions
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
 from temporal_codec.policy import Identity
@@ -19,7 +20,9 @@ ANA = "ana@example.com"
 def who(
     email: str | None = ANA, subject: str = "auth0|123", *permissions: str, **more: Any
 ) -> Identity:
-    return Identity(subject, email, "issuer", "kid", "token", permissions, **more)
+    return Identity(
+        subject, email, "issuer", "kid", "token", read_permissions([*permissions]), **more
+    )
 
 
 def policy(*grants: dict[str, Any]) -> bytes:

@@ -7,8 +7,9 @@ import pytest
 
 from handlers.access.jwks import Jwks
 from handlers.access.jws import TokenRefused
-from handlers.access.token import MAX_TOKEN_BYTES, Verifier
-from handlers.settings.issuer import Issuer
+from handlers.access.places import MAX_TOKEN_BYTES
+from handlers.access.token import Verifier
+from handlers.settings.issuer import Issuer, Trust
 from tests.handlers.access.asking import verified
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, jwk, rsa_key, token
 
@@ -20,7 +21,7 @@ DAY = 24 * 3600
 def verifier() -> Verifier:
     issuer = Issuer(ISSUER, "https://issuer.example.com/jwks", (AUDIENCE,), EMAIL_CLAIM)
     keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
-    return Verifier(issuer, keys, lambda: NOW)
+    return Verifier(Trust((issuer,)), lambda _: keys, lambda: NOW)
 
 
 def bearer(**changes: Any) -> str:
@@ -77,7 +78,11 @@ def test_what_is_just_taken(changes: dict[str, Any], verifier: Verifier) -> None
         ({"sub": "s" * 257}, "sub"),
         ({"iss": ISSUER + "x"}, "issuer"),
         ({"aud": [AUDIENCE + "x"]}, "audience"),
-        ({"email_verified": False}, "e-mail not verified"),
+        ({"token_use": "id"}, "token_use"),
+        ({"typ": "Refresh"}, "the claim typ"),
+        ({"events": {}}, "a logout token"),
+        ({"cnf": {}}, r"bound to a key \(cnf\)"),
+        ({"nonce": "n", "at_hash": "h"}, "an ID token"),
     ],
     ids=str,
 )

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import msgspec
@@ -18,6 +18,7 @@ from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
+from handlers.access.token import TrustUnavailable
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Record, lines_to
@@ -51,9 +52,10 @@ class Gatekeeper:
     fault: Exception | None = None
     stale: bool = False
     denies: bool = False
+    reason: Literal["denied", "no-email"] = "denied"
 
     async def verify(self, *_: object) -> Identity:
-        if isinstance(self.fault, TokenRefused | JwksUnavailable):
+        if isinstance(self.fault, TokenRefused | JwksUnavailable | TrustUnavailable):
             raise self.fault
         return ANA
 
@@ -63,7 +65,11 @@ class Gatekeeper:
     async def decide(self, *_: object) -> Decision:
         if self.fault is not None:
             raise self.fault
-        return Decision(None if self.denies else "grants[0]", ("policy",) if self.stale else ())
+        return Decision(
+            None if self.denies else "grants[0]",
+            ("policy",) if self.stale else (),
+            reason=self.reason,
+        )
 
 
 @dataclass
@@ -164,6 +170,7 @@ def test_a_decode_tells_who_read_how_much_of_what_and_why(server: Server) -> Non
         "issuer": "https://issuer/",
         "kid": "key-1",
         "token": "jti-1",
+        "token_from": "authorization",
         "rule": "grants[0]",
         "origin": "http://localhost:8233",
         "source": "203.0.113.7",
@@ -260,6 +267,8 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "namespace": (Server(), {"headers": {**JSON_HEADERS, "x-namespace": "a\x07"}}),
     "token": (Server(Gatekeeper(TokenRefused("expired"))), {}),
     "jwks-unavailable": (Server(Gatekeeper(JwksUnavailable("status 500"))), {}),
+    "trust-unavailable": (Server(Gatekeeper(TrustUnavailable("file:trust.json"))), {}),
+    "no-email": (Server(Gatekeeper(denies=True, reason="no-email")), {}),
     "policy-unavailable": (Server(Gatekeeper(PolicyUnavailable("AccessDenied"))), {}),
     "denied": (Server(Gatekeeper(denies=True)), {}),
     "body-too-slow": (Server(), {"body": b"slow"}),

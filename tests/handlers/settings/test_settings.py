@@ -155,10 +155,10 @@ def test_on_lambda_it_starts_with_tokens_and_keys_of_ones_own() -> None:
 def test_temporal_cloud_is_trusted_by_default() -> None:
     access = server_settings({"CODEC_AUTH": "jwt"}).access
     assert access is not None
-    assert access.issuer.issuer == "https://login.tmprl.cloud/"
-    assert access.issuer.jwks_url == "https://login.tmprl.cloud/.well-known/jwks.json"
-    assert access.issuer.audiences == ("https://saas-api.tmprl.cloud",)
-    assert access.issuer.email_claim == "https://saas-api.tmprl.cloud/user/email"
+    assert access.trust.issuers[0].issuer == "https://login.tmprl.cloud/"
+    assert access.trust.issuers[0].jwks_url == "https://login.tmprl.cloud/.well-known/jwks.json"
+    assert access.trust.issuers[0].audiences == ("https://saas-api.tmprl.cloud",)
+    assert access.trust.issuers[0].email_claim == "https://saas-api.tmprl.cloud/user/email"
     assert access.policy is None
     assert not access.passes_through
 
@@ -174,8 +174,64 @@ OWN_ISSUER = {
 def test_an_issuer_of_ones_own() -> None:
     access = server_settings({**OWN_ISSUER, "CODEC_EMAIL_CLAIM": "email"}).access
     assert access is not None
-    assert access.issuer.audiences == ("codec", "other")
-    assert access.issuer.email_claim == "email"
+    assert access.trust.issuers[0].audiences == ("codec", "other")
+    assert access.trust.issuers[0].email_claim == "email"
+
+
+def test_the_address_is_in_the_standard_claim_of_ones_own_issuer() -> None:
+    """Temporal Cloud's claim is the default for Temporal Cloud alone."""
+    access = server_settings(OWN_ISSUER).access
+    assert access is not None
+    assert access.trust.issuers[0].email_claim == "email"
+
+
+@pytest.mark.parametrize("audiences", [",", "a,", ",a", "a,,b", " , a"])
+def test_an_empty_audience_is_refused(audiences: str) -> None:
+    """It would match a token that names none."""
+    with pytest.raises(SettingsError, match="CODEC_AUDIENCES"):
+        server_settings({**OWN_ISSUER, "CODEC_AUDIENCES": audiences})
+
+
+def test_audiences_may_have_blanks_between_them() -> None:
+    access = server_settings({**OWN_ISSUER, "CODEC_AUDIENCES": "codec, other"}).access
+    assert access is not None
+    assert access.trust.issuers[0].audiences == ("codec", "other")
+
+
+def test_permissions_of_a_shared_issuer_are_refused() -> None:
+    """Every customer of Temporal Cloud has tokens of its issuer."""
+    with pytest.raises(SettingsError, match="CODEC_AUTHORIZER=permissions-claim"):
+        server_settings({"CODEC_AUTH": "jwt", "CODEC_AUTHORIZER": "permissions-claim"})
+    cloud = {**OWN_ISSUER, "CODEC_ISSUER": "https://login.tmprl.cloud/"}
+    with pytest.raises(SettingsError, match="CODEC_AUTHORIZER=permissions-claim"):
+        server_settings({**cloud, "CODEC_AUTHORIZER": "permissions-claim"})
+
+
+@pytest.mark.parametrize("uri", ["file:trust.json", "ssm:/trust"])
+def test_a_trust_document_replaces_the_issuer(uri: str) -> None:
+    access = server_settings({"CODEC_AUTH": "jwt", "CODEC_TRUST": uri}).access
+    assert access is not None
+    assert (access.trust_document, access.trust.issuers) == (uri, ())
+    for other in ({**OWN_ISSUER}, {"CODEC_EMAIL_CLAIM": "email"}):
+        with pytest.raises(SettingsError, match="CODEC_TRUST"):
+            server_settings({"CODEC_AUTH": "jwt", **other, "CODEC_TRUST": uri})
+    with pytest.raises(SettingsError, match="CODEC_TRUST"):
+        server_settings({"CODEC_AUTH": "jwt", "CODEC_TRUST": "https://s3cret"})
+
+
+@pytest.mark.parametrize("uri", ["file:jwks.json", "https://issuer.example.com/jwks"])
+def test_keys_may_be_in_a_file(uri: str) -> None:
+    assert server_settings({**OWN_ISSUER, "CODEC_JWKS_URL": uri}).access is not None
+
+
+def test_policies_come_from_three_places() -> None:
+    for uri in ("file:policy.json", "ssm:/policy", "s3:bucket/a/policy.json"):
+        access = server_settings({"CODEC_AUTH": "jwt", "CODEC_POLICY": uri}).access
+        assert access is not None
+        assert access.policy == uri
+    for uri in ("s3:bucket", "s3:/key", "s3:bucket/"):
+        with pytest.raises(SettingsError, match="CODEC_POLICY"):
+            server_settings({"CODEC_AUTH": "jwt", "CODEC_POLICY": uri})
 
 
 def test_temporal_cloud_decides_with_an_api_key() -> None:
@@ -199,11 +255,7 @@ def test_temporal_cloud_decides_with_an_api_key() -> None:
 )
 def test_an_api_key_belongs_to_that_authorizer(authorizer: str, uri: str) -> None:
     """Required with it, refused without it, and never shown."""
-    environ = {
-        "CODEC_AUTH": "jwt",
-        "CODEC_AUTHORIZER": authorizer,
-        "CODEC_CLOUD_API_KEY": uri,
-    }
+    environ = {**OWN_ISSUER, "CODEC_AUTHORIZER": authorizer, "CODEC_CLOUD_API_KEY": uri}
     fits = uri == "secretsmanager:s3cret" if authorizer == "temporal-cloud" else uri == ""
     if fits:
         assert server_settings(environ).access is not None

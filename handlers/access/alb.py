@@ -1,0 +1,78 @@
+"""The keys of an AWS load balancer: one in PEM for each id, at its region's address."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from handlers.access.documents import FetchError, HttpsHost, ProxyOf
+from handlers.access.jwks import LIFE, JwksUnavailable, UnknownKid
+from handlers.access.jws import Key
+from temporal_codec.cached import Cached, InThread, Unavailable
+from temporal_codec.clock import Clock, system_clock
+
+MAX_KEYS = 8
+_KID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# So many ids that are not held may be asked for in a cooldown.
+_MAX_NEW = 4
+
+
+class LoadBalancerKeys:
+    """Keys that are asked for by id (a `KeyStore`)."""
+
+    def __init__(self, fetch: Callable[[str], bytes], clock: Clock = system_clock) -> None:
+        """Take what fetches the key of an id."""
+        self._fetch = fetch
+        self._clock = clock
+        self._held: dict[str, Cached[Key | None]] = {}
+        self._asked: list[float] = []
+        self.cached = Cached[Any].of(None)
+
+    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
+        """See `KeyStore`."""
+        if not _KID.fullmatch(kid):
+            raise UnknownKid
+        cached = self._held.get(kid) or self._new(kid)
+        try:
+            key = await cached.ready(in_thread)
+        except Unavailable as error:
+            self._held.pop(kid, None)
+            raise JwksUnavailable(str(error.__cause__)) from None
+        if key is None:
+            self._held.pop(kid, None)
+            raise UnknownKid
+        return key
+
+    def _new(self, kid: str) -> Cached[Key | None]:
+        now = self._clock()[1]
+        self._asked = [each for each in self._asked if 0 <= now - each < LIFE.cooldown]
+        if len(self._asked) >= _MAX_NEW:
+            raise UnknownKid
+        self._asked.append(now)
+        if len(self._held) >= MAX_KEYS:
+            self._held.pop(next(iter(self._held)))
+        made = Cached(lambda: _parse(self._fetch, kid), LIFE, self._clock)
+        self._held[kid] = made
+        return made
+
+
+def _parse(fetch: Callable[[str], bytes], kid: str) -> Key | None:
+    try:
+        public = load_pem_public_key(fetch(kid))
+    except FetchError as error:
+        if error.status in {403, 404}:  # S3's answers for what is not there
+            return None
+        raise
+    if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256R1):
+        raise FetchError("the load balancer's key is not one for ES256")
+    return Key(public, frozenset({"ES256"}))
+
+
+def load_balancer_keys(region: str, proxy_of: ProxyOf) -> LoadBalancerKeys:
+    """The keys of the load balancers of a region."""
+    suffix = ".cn" if region.startswith("cn-") else ""
+    host = HttpsHost(f"https://public-keys.auth.elb.{region}.amazonaws.com{suffix}", proxy_of)
+    return LoadBalancerKeys(lambda kid: host.get(f"/{kid}"))
