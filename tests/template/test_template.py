@@ -90,6 +90,7 @@ def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
         )
     assert function == "Fn::If"
     chosen = {
+        "HasTrust": parameters.get("TrustParameter") != "",
         "MakesPolicy": parameters.get("PolicyParameter") == "",
         "HasCloudApiKey": parameters.get("CloudApiKey") != "",
         "HasKeyring": parameters.get("Keyring") != "",
@@ -111,8 +112,11 @@ def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
     """An unknown one would stop the start; one without a variable could not be set."""
     assert set(environment(DECODE)) == NAMES - OF_ROTATION | OF_POWERTOOLS
     assert environment(ENCODE) == environment(DECODE)
-    assert set(environment(PREFLIGHT)) == {"CODEC_ORIGINS"} | OF_POWERTOOLS
-    assert set(environment("RotationFunction")) == {"CODEC_ORIGINS"} | OF_POWERTOOLS | OF_ROTATION
+    assert set(environment(PREFLIGHT)) == {"CODEC_CREDENTIALS", "CODEC_ORIGINS"} | OF_POWERTOOLS
+    assert (
+        set(environment("RotationFunction"))
+        == {"CODEC_CREDENTIALS", "CODEC_ORIGINS"} | OF_POWERTOOLS | OF_ROTATION
+    )
 
 
 def test_every_parameter_says_what_it_is() -> None:
@@ -307,13 +311,22 @@ READS_POLICY = [
     {
         "Effect": "Allow",
         "Action": "ssm:GetParameter",
-        "Resource": {
-            "Fn::If": [
-                "MakesPolicy",
-                {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/access-policy"},
-                {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
-            ]
-        },
+        "Resource": [
+            {
+                "Fn::If": [
+                    "MakesPolicy",
+                    {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/access-policy"},
+                    {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
+                ]
+            },
+            {
+                "Fn::If": [
+                    "HasTrust",
+                    {"Fn::Sub": f"{PARAMETERS}${{TrustParameter}}"},
+                    {"Ref": "AWS::NoValue"},
+                ]
+            },
+        ],
     }
 ]
 BUCKETS = {"Ref": "StorageBucket"}
