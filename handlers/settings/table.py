@@ -76,8 +76,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_CREDENTIALS",
             "false",
-            "Whether pages may send cookies (*Include cross-origin credentials* in the Web UI). "
-            "A request with a cookie needs an allowed origin and JSON.",
+            "Whether pages may send cookies (*Include cross-origin credentials* in the Web UI).",
             "true",
             ("false", "true"),
         ),
@@ -119,8 +118,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_TRUST",
             "",
-            "A trust document that describes several issuers: `file:PATH` or `ssm:NAME`. "
-            "It replaces the four settings above.",
+            "A document that replaces the four settings above: `file:PATH` or `ssm:NAME`.",
             "ssm:/temporal-codec/trust",
         ),
         Setting(
@@ -134,15 +132,13 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_POLICY",
             "",
-            "The policy document: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. "
-            "Without one, nobody has access.",
+            "The policy: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. Without it, all is denied.",
             "ssm:/temporal-codec/policy",
         ),
         Setting(
             "CODEC_CLOUD_API_KEY",
             "",
-            "The secret that holds an API key of Temporal Cloud. Required by "
-            "`CODEC_AUTHORIZER=temporal-cloud`, and rejected without it.",
+            "The secret with Temporal Cloud's API key, for `CODEC_AUTHORIZER=temporal-cloud` alone.",
             "secretsmanager:temporal/cloud-api-key",
         ),
         Setting(
