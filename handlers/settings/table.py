@@ -138,7 +138,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_CLOUD_API_KEY",
             "",
-            "The secret with Temporal Cloud's API key, for `CODEC_AUTHORIZER=temporal-cloud` alone.",
+            "The secret with Temporal Cloud's API key, for `CODEC_AUTHORIZER=temporal-cloud` only.",
             "secretsmanager:temporal/cloud-api-key",
         ),
         Setting(
