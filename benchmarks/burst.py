@@ -3,7 +3,7 @@
 One preflight, then 30 requests at once, then 120 more, each of one payload. They go to
 environments of Lambda's runtime, each of which takes one event at a time, as on AWS. There each has
 a core of its own; here they share this machine's, and as many start at a time as it has cores. So
-the CPU of the busiest one is told, too: with a core each, a page takes little longer than that.
+the CPU of the busiest one is reported too: with a core each, a page takes little longer than that.
 """
 
 import os

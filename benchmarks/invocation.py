@@ -1,7 +1,7 @@
 """Where the time of one warm invocation goes: each layer added to those below it, in turns.
 
 What a layer costs is the difference to the stack without it. CPU time of all threads is
-with_metrics, on the same event and the same token, with the issuer's keys, policy and ring at hand.
+with_metrics, on the same event and the same token, with the issuer's keys, policy and ring cached.
 
 A part of `make bench`, on Lambda's version of Python; ``--write`` and ``--long`` are as there.
 """

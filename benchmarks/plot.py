@@ -33,7 +33,7 @@ class Axis:
 
 
 def linear_axis(title: str, most: float) -> Axis:
-    """From nought to a round number not below this."""
+    """From 0 to a round number not below this."""
     step = 10 ** int(log10(most))
     step = next(s for s in (step / 5, step / 2, step, step * 2, step * 5) if s * 6 >= most)
     return Axis(title, [step * number for number in range(int(-(-most // step)) + 1)])

@@ -77,7 +77,7 @@ def test_an_import_does_not_load(module: str, banned: set[str]) -> None:
 
 @pytest.mark.parametrize("module", BUDGET)
 def test_a_cold_start_keeps_to_its_budget(module: str) -> None:
-    """With the settings of a deployment; whoever needs more changes the budget, on purpose."""
+    """With the settings of a deployment; a change that needs more raises the budget on purpose."""
     allowed, most = BUDGET[module]
     found = loaded(module, AS_DEPLOYED) - loaded("sys", {})
     # certifi is the developer's: in an artifact botocore has its own certificates.

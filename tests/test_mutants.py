@@ -66,7 +66,7 @@ def test_who_is_found_and_who_survives(tmp_path: Path) -> None:
 
 
 def test_survivors_and_reasons_must_match() -> None:
-    """A survivor without a reason is told, and so is a reason without a survivor."""
+    """A survivor without a reason is reported, and so is a reason without a survivor."""
     assert mismatches(["a", "b"], {"a": "…", "c": "…"}) == [
         "not explained: b",
         "explained, but killed: c",

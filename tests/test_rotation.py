@@ -66,7 +66,7 @@ class Party:
         return Content(sealed_metadata(key), data)
 
     def refresh(self) -> None:
-        """Wait until the ring is fresh, whoever fetches it: rule K4 gives it 24 hours from then."""
+        """Wait until any caller has fetched the ring: rule K4 gives it 24 hours from then."""
         while self._keys.is_stale:
             self._clock.advance(1)
             self.seal()

@@ -1,20 +1,20 @@
 """Every error of this package.
 
     CodecError
-    ├── PayloadError          one payload can never be opened; the others are not concerned
-    ├── NotEncrypted          a payload came in plaintext where none may
-    ├── WireError             a request's JSON is refused as a whole
-    │   └── TooManyPayloads   it has more payloads than its reader takes
+    ├── PayloadError          one payload can never be decoded; others are not affected
+    ├── NotEncrypted          a payload is plaintext, which the codec does not accept
+    ├── WireError             a request's JSON is rejected as a whole
+    │   └── TooManyPayloads   it has more payloads than its reader accepts
     ├── KeyringError          the text of a key ring is wrong
     ├── KeyringNotFound       there is no key ring here
-    ├── KeyringUnavailable    the keys cannot be had now; a later try may succeed
-    ├── StorageUnavailable    an object cannot be had now; a later try may succeed
+    ├── KeyringUnavailable    the keys cannot be fetched now; a retry may succeed
+    ├── StorageUnavailable    an object cannot be fetched now; a retry may succeed
     ├── PolicyError           the text of a policy is wrong
     ├── AnswerTooLarge        what was opened is more than a request may become
     ├── ObjectsTooLarge       the objects of one request are more than it may hold together
     └── InvalidNamespace      a name that no namespace can have
 
-No message holds a value that came from outside: messages reach logs and people.
+No message contains a value from outside: messages reach logs and people.
 """
 
 from enum import StrEnum
@@ -26,7 +26,7 @@ def install(extras: str) -> str:
 
 
 class Reason(StrEnum):
-    """Why a payload could not be opened, as logs and metrics name it."""
+    """Why a payload could not be decoded, as logs and metrics name it."""
 
     NO_KEY_ID = "no-key-id"
     UNKNOWN_KEY = "unknown-key"
@@ -54,7 +54,7 @@ class CodecError(Exception):
 
 
 class PayloadError(CodecError):
-    """A payload can never be opened, whoever asks and however often."""
+    """A payload can never be decoded, for any caller and with any number of retries."""
 
     def __init__(self, reason: Reason, subject: str | None = None) -> None:
         """Take the reason, and what it is about: a foreign format, a key id's fingerprint."""
@@ -64,15 +64,15 @@ class PayloadError(CodecError):
 
 
 class NotEncrypted(CodecError):
-    """A payload came in plaintext to a codec that takes none."""
+    """A payload is plaintext, which this codec does not accept."""
 
 
 class WireError(CodecError):
-    """A request's JSON is refused; the message names the payload and the field."""
+    """A request's JSON is rejected; the message names the payload and the field."""
 
 
 class TooManyPayloads(WireError):
-    """A request has more payloads than its reader takes."""
+    """A request has more payloads than its reader accepts."""
 
 
 class KeyringError(CodecError):
@@ -84,7 +84,7 @@ class KeyringNotFound(CodecError):
 
 
 class KeyringUnavailable(CodecError):
-    """The key ring cannot be had at the moment, and none that may be used is held."""
+    """The key ring cannot be fetched at the moment, and no usable one is cached."""
 
     def __init__(self, reason: str, cooldown: float | None = None) -> None:
         """Take the reason, and how soon to try again, in seconds, if that is known."""
@@ -93,7 +93,7 @@ class KeyringUnavailable(CodecError):
 
 
 class StorageUnavailable(CodecError):
-    """An object cannot be had at the moment."""
+    """An object cannot be fetched at the moment."""
 
 
 class AnswerTooLarge(CodecError):

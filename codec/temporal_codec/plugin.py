@@ -99,7 +99,7 @@ class EncryptionPlugin(SimplePlugin):
         try:
             await self._codec(worker.client.namespace).fetch_keys()
         except CodecError:
-            # Whoever ends a worker that never ran waits forever, so it runs, and ends at once.
+            # Shutting down a worker that never ran waits forever, so it runs, and ends at once.
             stopped = asyncio.create_task(worker.shutdown())
             await super().run_worker(worker, next)
             await stopped

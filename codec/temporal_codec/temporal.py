@@ -66,7 +66,7 @@ class EncryptionCodec(PayloadCodec):
         """Open each payload.
 
         Raises PayloadError where one can never be opened: a worker must not take ciphertext for
-        a value. Raises KeyringUnavailable where the keys can't be had now, and NotEncrypted where
+        a value. Raises KeyringUnavailable if the keys cannot be fetched now, and NotEncrypted where
         only encrypted payloads are taken.
         """
         if self._strict:

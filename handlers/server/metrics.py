@@ -20,7 +20,7 @@ def with_metrics(write: Write, service: str) -> Write:
         write(record)
         metrics.add_metric("Requests", MetricUnit.Count, 1)
         for name, count in (*_counts(record), ("ColdStart", next(cold_starts, 0))):
-            if count:  # what is nought costs nothing
+            if count:  # a 0 is not printed, which costs nothing
                 metrics.add_metric(name, MetricUnit.Count, count)
         metrics.flush_metrics()
         if record.reason is not None:

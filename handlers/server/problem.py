@@ -1,7 +1,7 @@
-"""Problems: the one table from reason to status and sentence, and RFC 9457's document of it.
+"""Problems: the one table from reason to status and sentence, and the document of RFC 9457.
 
-The sentence is for the client, the same each time; the reason is for the audit record, and what
-caused it is for the log.
+The client always gets the same sentence; the reason goes to the audit record, the cause to the log.
+docs/runbook.md explains each reason.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ import msgspec
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What is sent back."""
+    """What is sent to the client."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
 
 
-# RFC 9110's; they stand here because Python's own differ from version to version.
+# As in RFC 9110; Python's own titles differ between versions.
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -30,40 +30,40 @@ TITLES = {
     503: "Service Unavailable",
 }
 _ACCESS = "Access cannot be checked at the moment. Try again later."
-_TOO_LARGE = "The request, or the answer to it, is too large."
+_TOO_LARGE = "The request, or its response, is too large."
 REASONS: dict[str, tuple[int, str]] = {
-    "operation": (404, "There is no such operation here."),
-    "method": (405, "Only POST is served."),
-    "origin": (403, "This origin may not read decoded payloads."),
+    "operation": (404, "There is no such operation."),
+    "method": (405, "Only POST is allowed."),
+    "origin": (403, "This origin is not allowed to read decoded payloads."),
     "content-length": (400, "Content-Length must be a number."),
     "body-too-large": (413, _TOO_LARGE),
-    "content-type": (415, "Send JSON in UTF-8, as Content-Type: application/json."),
+    "content-type": (415, "The body must be JSON in UTF-8, with Content-Type: application/json."),
     "no-namespace": (400, "The header X-Namespace is missing."),
-    "namespace": (400, "The header X-Namespace does not name a namespace."),
-    "token": (401, "A valid access token is needed."),
+    "namespace": (400, "The header X-Namespace is not a valid namespace."),
+    "token": (401, "A valid access token is required."),
     "jwks-unavailable": (503, _ACCESS),
     "trust-unavailable": (503, _ACCESS),
     "policy-unavailable": (503, _ACCESS),
-    "denied": (403, "You may not do this."),
-    "no-email": (403, "You may not do this."),
+    "denied": (403, "Access denied by policy."),
+    "no-email": (403, "Access denied by policy."),
     "body-too-slow": (400, "The body did not arrive in time."),
-    "body": (400, "The body is not as it must be."),
+    "body": (400, "The request body is invalid."),
     "payloads": (413, "The request has too many payloads."),
     "keyring": (400, "There is no key ring for this namespace."),
-    "keys-unavailable": (503, "The keys cannot be reached at the moment. Try again later."),
-    "undecodable": (400, "A payload cannot be decoded, and this server is strict."),
-    "storage-unavailable": (503, "The storage cannot be reached at the moment. Try again later."),
+    "keys-unavailable": (503, "The keys are not available at the moment. Try again later."),
+    "undecodable": (400, "A payload cannot be decoded, and the server is in strict mode."),
+    "storage-unavailable": (503, "The storage is not available at the moment. Try again later."),
     "not-a-reference": (400, "Only references to payloads in storage can be downloaded."),
-    "undownloadable": (400, "A payload cannot be had from storage, or not be decoded."),
+    "undownloadable": (400, "A payload cannot be fetched from storage, or cannot be decoded."),
     "objects-too-large": (
         413,
-        "What lies in storage is too large for an answer: use `temporal-codec payload get`.",
+        "The stored payload is too large for a response: use `temporal-codec payload get`.",
     ),
     "answer-too-large": (413, _TOO_LARGE),
-    "time": (503, "There was no time left to answer. Try again later."),
-    "event": (400, "This is not an HTTP request."),
-    "fault": (500, "The server failed; its log tells more under the request's id."),
-    "audit": (500, "The request could not be recorded, so it is not answered."),
+    "time": (503, "The request took too long. Try again later."),
+    "event": (400, "The event is not an HTTP request."),
+    "fault": (500, "Internal error: the server's log has the cause under the request's ID."),
+    "audit": (500, "The request could not be recorded, so it was not answered."),
 }
 _HEADERS = {
     401: {"www-authenticate": 'Bearer error="invalid_token"'},

@@ -63,7 +63,7 @@ def _refuse_shared(trust: Trust) -> None:
 
 
 def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
-    # A key in the environment itself would be readable by whoever may look at the function.
+    # Everybody who may view the function could read a key in the environment itself.
     uri = text(environ, "CODEC_CLOUD_API_KEY") or None
     if (uri is not None) != needed:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Which pages may call: all that the preflight function is told."""
+"""Which pages may call: the only settings of the preflight function."""
 
 import re
 from dataclasses import dataclass

@@ -129,7 +129,7 @@ def test_cold_and_broken_is_unavailable_and_asks_once_per_cooldown(
 def test_an_outage_costs_one_request_in_thirty_seconds(
     cached: Cached[int], upstream: Upstream, clock: FakeClock
 ) -> None:
-    """J3 and K4: over ten minutes of outage, twenty attempts, whoever asks how often."""
+    """J3 and K4: over ten minutes of outage, twenty attempts, however many callers ask."""
     cached.get()
     upstream.broken = True
     clock.advance(300)

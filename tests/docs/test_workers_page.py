@@ -32,7 +32,7 @@ BLOCKS = [block for page in (PAGE, README, DEPLOY) for block in PYTHON.findall(p
 
 @pytest.fixture
 def names(moto: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What a reader has at hand, and rings by the names that the page uses."""
+    """What a reader has, and rings by the names that the page uses."""
     ring = Keyring([key(1)]).to_json().decode()
     (tmp_path / "ring.json").write_text(ring)
     aws = client(moto)

@@ -138,7 +138,7 @@ def test_a_build_can_be_repeated(name: str, tmp_path: Path) -> None:
 
 
 def test_functions_with_libraries_share_one_artifact() -> None:
-    """So a deployment sends it once, and whoever checks a digest checks one."""
+    """So a deployment sends it once, and a reviewer checks one digest."""
     assert len({digest(artifact(name)) for name in WITH_LIBRARIES}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Temporal's own command line, server and SDK: whoever has the endpoint reads, nobody else does.
+"""Temporal's own command line, server and SDK: with the endpoint people read plaintext.
 
 Everything secret in these workflows has the word `canary` in it, and the place where it lies.
 """

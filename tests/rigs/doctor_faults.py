@@ -82,14 +82,14 @@ def holding(given: str, **more: Any) -> Case:
 
 
 def reflecting(request: Request, reply: Reply) -> Reply:
-    """Allow whoever asks."""
+    """Allow every caller."""
     if request.method != "OPTIONS":
         return reply
     return options_good(reply).but(allow_origin=request.headers["origin"])
 
 
 def options_good(reply: Reply) -> Reply:
-    """What a preflight's answer has, whoever asks."""
+    """What a preflight's answer has, for every caller."""
     names = "authorization, authorization-extras, content-type, x-namespace"
     return reply.but(allow_headers=names, max_age="7200", allow_methods="POST")
 
@@ -266,7 +266,7 @@ CASES: dict[str, Case] = {
     "size-refused-no-cors": large(lambda reply: reply.but(413, allow_origin=None)),
     "size-failed": large(lambda reply: reply.but(502)),
     "burst-refused": Case(weary()),
-    # What is as it must be.
+    # What is correct.
     "connected": Case(),
     "preflight-ok": Case(),
     "open-on-this-machine": Case(),

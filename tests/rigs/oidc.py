@@ -1,4 +1,4 @@
-"""An OpenID provider that asks no questions: whoever a test names has logged in.
+"""An OpenID provider that asks no questions: the person that a test names has logged in.
 
 It gives what the providers in use give: an access token for an API, which is a JWT, and an ID
 token for the client, both RS256.

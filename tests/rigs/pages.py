@@ -40,7 +40,7 @@ class Shop:
 
 
 def legible(history: str) -> bytes:
-    """The data of all payloads, as whoever has no key reads it: JSON has it in base64."""
+    """The data of all payloads, as a reader without a key sees it: JSON has it in base64."""
     return b"\n".join(map(b64decode, re.findall(r'"data": "([^"]*)"', history)))
 
 

@@ -148,7 +148,7 @@ def test_every_alarm_looks_at_a_metric_that_there_is_and_tells_somebody() -> Non
     (filtered,) = filters["GatewayThrottles"]["MetricTransformations"]
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
-        assert alarm["TreatMissingData"] == "notBreaching", "what is nought is not printed"
+        assert alarm["TreatMissingData"] == "notBreaching", "a metric of 0 is not printed"
         assert alarm["AlarmDescription"]
         if alarm["MetricName"] == filtered["MetricName"]:
             assert alarm["Namespace"] == filtered["MetricNamespace"]

@@ -55,5 +55,5 @@ app.add_typer(keys, name="keys")
 app.add_typer(history, name="history")
 app.add_typer(payload, name="payload")
 app.add_typer(policy, name="policy")
-# What comes after the URL is no argument, and is told so without being shown.
+# An error about an extra argument after the URL must not show it: it may be a token.
 app.command(context_settings={"allow_extra_args": True})(doctor)

@@ -34,12 +34,12 @@ class Objects(Protocol):
     def open(self, bucket: str, key: str) -> Body:
         """Ask for one.
 
-        Raises PayloadError where it cannot be had, StorageUnavailable where it can't be had now.
+        Raises PayloadError if it can never be fetched, StorageUnavailable if it cannot be now.
         """
 
 
 Fetched = Mapping[Reference, bytes | PayloadError]
-"""Each object's bytes, verified, or why they can never be had."""
+"""Each object's bytes, verified, or why they can never be fetched."""
 
 
 def pieces(body: Body, sha256_hex: str) -> Iterator[bytes]:
@@ -67,8 +67,8 @@ def fetch(
     """Fetch what references lead to, the first MAX_OBJECTS of them, `at_most` bytes together.
 
     Raises:
-        StorageUnavailable: one of them cannot be had now, or not in SECONDS.
-        ObjectsTooLarge: each may be had, but not all.
+        StorageUnavailable: one of them cannot be fetched now, or not in SECONDS.
+        ObjectsTooLarge: each fits, but not all together.
     """
     errand = _Errand(objects, at_most, monotonic)
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
@@ -81,7 +81,7 @@ def fetch(
         rest = {each: PayloadError(Reason.TOO_MANY_OBJECTS) for each in references[MAX_OBJECTS:]}
         return {each: future.result() for each, future in started.items()} | rest
     finally:
-        # Whoever is late is left behind, with the few seconds that one read may last.
+        # A late thread is left behind, for the few seconds that one read may take.
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,6 +1,6 @@
 """Payloads that lie in S3: references among decoded payloads give way to what they lead to.
 
-A reference comes from whoever could write into a history. It decides nothing but which object,
+Everybody who can write into a history can write a reference. It decides nothing but which object,
 of the buckets that an operator named, under the prefix of the namespace that was authorised; and
 what comes is used only when its SHA-256 is the reference's.
 """
@@ -62,7 +62,7 @@ class Storage:
         What a reference leads to is decoded, too; where that is a reference again, it stays one.
 
         Raises:
-            StorageUnavailable: an object cannot be had now.
+            StorageUnavailable: an object cannot be fetched now.
             ObjectsTooLarge: the objects are together more than a request may hold.
             KeyringUnavailable: see `temporal_codec.pipeline.decode`.
         """

@@ -339,7 +339,7 @@ def test_what_is_in_doubt_is_left_to_the_complete_way(text: bytes) -> None:
 
 
 def test_payloads_with_one_metadata_share_it() -> None:
-    """What is told by it, such as the key, need then be found once a request."""
+    """What follows from it, such as the key, is then looked up once a request."""
     one, two, *_ = wire.read(json.dumps(SEVERAL).encode())
     assert one.metadata is two.metadata
 

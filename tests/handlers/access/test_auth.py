@@ -104,7 +104,7 @@ def test_who_may_not_is_403(server: CodecServer) -> None:
     for path in ("/decode", "/encode"):
         reply = ask(server, f"Bearer {stranger}", path)
         assert reply.status_code == 403
-        assert reply.json()["detail"] == "You may not do this."
+        assert reply.json()["detail"] == "Access denied by policy."
         assert reply.headers["access-control-allow-origin"] == ORIGIN
     assert ask(server, f"Bearer {token()}", "/encode").status_code == 403
     machine = token(payload=claims(sub="machine", **{EMAIL_CLAIM: None}))
@@ -316,7 +316,7 @@ def test_a_hostile_token_is_401(name: str, server: CodecServer, published: Issue
         "type": "about:blank",
         "title": "Unauthorized",
         "status": 401,
-        "detail": "A valid access token is needed.",
+        "detail": "A valid access token is required.",
     }
     line = server.log()[before:]
     assert reply.headers["x-request-id"] in line

@@ -563,7 +563,7 @@ def test_a_key_that_was_replaced_is_fetched_on_401(account: CloudOps, clock: Fak
 
 
 def test_the_key_is_there_before_the_first_request(account: CloudOps, clock: FakeClock) -> None:
-    """And one that cannot be had stops nothing: it is told when it matters."""
+    """A key that cannot be fetched does not stop the start: it is reported when it matters."""
     keys = Keys()
     cloud = with_keys(account, keys, clock)
     warm(cloud)
@@ -819,7 +819,7 @@ def test_the_settings_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_page_about_it_asks_as_the_server_does(
     cloud: CloudAuthorizer, account: CloudOps
 ) -> None:
-    """Whoever tries their key by hand must see what the server will."""
+    """A person who tries their key by hand must see what the server will see."""
     page = (ROOT / "docs" / "deploy.md").read_text()
     allows(cloud)
     assert f"'{URL}{account.lines[-1]}'" in page

@@ -26,7 +26,7 @@ def test_the_limits_of_its_parts() -> None:
 
 
 def test_one_text_for_each_value() -> None:
-    """T2: what the last character leaves over must be nought, or one token has 16 spellings."""
+    """T2: what the last character leaves over must be zero, or one token has 16 spellings."""
     good = token()
     assert good.endswith("A")
     assert jws.read(good).kid == "k"

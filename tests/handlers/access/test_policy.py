@@ -61,7 +61,7 @@ def test_a_change_is_in_force_within_a_minute(tmp_path: Path) -> None:
 
 
 def test_the_last_good_document_serves_an_hour(tmp_path: Path) -> None:
-    """P1; who decides by it meanwhile is told so."""
+    """P1; a decision by it says so meanwhile."""
     file, clock = tmp_path / "policy.json", FakeClock()
     file.write_bytes(policy(grant()))
     authorizer = PolicyAuthorizer(file.read_bytes, clock)

@@ -17,12 +17,15 @@ from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
 SENTENCES = {
-    403: ("Forbidden", "This origin may not read decoded payloads."),
-    404: ("Not Found", "There is no such operation here."),
-    405: ("Method Not Allowed", "Only POST is served."),
-    413: ("Content Too Large", "The request, or the answer to it, is too large."),
-    415: ("Unsupported Media Type", "Send JSON in UTF-8, as Content-Type: application/json."),
-    503: ("Service Unavailable", "The keys cannot be reached at the moment. Try again later."),
+    403: ("Forbidden", "This origin is not allowed to read decoded payloads."),
+    404: ("Not Found", "There is no such operation."),
+    405: ("Method Not Allowed", "Only POST is allowed."),
+    413: ("Content Too Large", "The request, or its response, is too large."),
+    415: (
+        "Unsupported Media Type",
+        "The body must be JSON in UTF-8, with Content-Type: application/json.",
+    ),
+    503: ("Service Unavailable", "The keys are not available at the moment. Try again later."),
 }
 
 
@@ -134,7 +137,7 @@ def test_a_name_comes_in_latin_1_from_a_browser_and_in_utf_8_from_the_cli(value:
 @pytest.mark.parametrize("name", ["a\x00", "a\x1b[2J", "\x85", "x" * 1001], ids=ascii)
 def test_a_name_that_is_no_namespace_is_400(name: str) -> None:
     reply = call(app(), headers={**JSON_HEADERS, "x-namespace": name})
-    check_problem(reply, 400, "The header X-Namespace does not name a namespace.")
+    check_problem(reply, 400, "The header X-Namespace is not a valid namespace.")
 
 
 def test_the_default_namespace_stands_in() -> None:
@@ -257,7 +260,7 @@ def test_a_strict_server_refuses_bad_payloads() -> None:
     check_problem(
         call(strict, body=request(as_json(plain(), key(2)))),
         400,
-        "A payload cannot be decoded, and this server is strict.",
+        "A payload cannot be decoded, and the server is in strict mode.",
     )
     assert call(strict, body=request(as_json(plain(), key(1)), {})).status == 200
 
@@ -334,7 +337,7 @@ def test_a_bug_is_a_500_with_cors_and_without_its_text(caplog: pytest.LogCapture
     assert reply.status == 500
     assert reply.headers["access-control-allow-origin"] == ORIGIN
     assert "canary" not in caplog.text + str(vars(caplog.records[-1])) + reply.body.decode()
-    assert "opening:" in vars(caplog.records[-1])["cause"], "the place is told"
+    assert "opening:" in vars(caplog.records[-1])["cause"], "the log has the place"
 
 
 def test_every_answer_has_the_usual_headers() -> None:

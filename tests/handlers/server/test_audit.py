@@ -74,7 +74,7 @@ class Gatekeeper:
 
 @dataclass
 class Source:
-    """A source whose ring is at hand, or whose every answer is a fault."""
+    """A source whose ring is cached, or whose every answer is a fault."""
 
     fault: Exception | None = None
     is_stale: bool = False

@@ -70,7 +70,7 @@ def test_cold_it_is_503_and_heals(
         assert reply.status_code == 503
         assert reply.headers["retry-after"] == "30"
         assert reply.headers["access-control-allow-origin"] == ORIGIN
-        sentence = "The keys cannot be reached at the moment. Try again later."
+        sentence = "The keys are not available at the moment. Try again later."
         assert reply.json()["detail"] == sentence
         assert prefix not in reply.text
     assert f"{prefix}/orders" in server.log()

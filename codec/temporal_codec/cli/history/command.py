@@ -31,7 +31,7 @@ _REASONS = {
 
 
 class Row(NamedTuple):
-    """What is told of a place."""
+    """What the report says about a place."""
 
     state: State
     encoding: str

@@ -33,7 +33,7 @@ class Decoder:
         except WireError as error:
             raise CliError(f"events[{index}] has a payload that is none: {error}") from None
         except KeyringUnavailable as error:
-            raise CliError(f"The keys cannot be had now: {error}. Try again later.") from None
+            raise CliError(f"The keys cannot be fetched now: {error}. Try again later.") from None
         for payload, outcome in zip(found, outcomes, strict=True):
             if isinstance(outcome, Opened):
                 payload.clear()

@@ -160,6 +160,6 @@ def _shown(encoding: bytes) -> str:
 
 
 def _name(name: str) -> str:
-    # Names of headers and memo fields are anything; a terminal shall not obey them.
+    # Names of headers and memo fields are anything; a terminal must not interpret them.
     plain = re.fullmatch(r"[A-Za-z0-9_-]+", name)
     return f".{name}" if plain else f"[{json.dumps(name)}]"

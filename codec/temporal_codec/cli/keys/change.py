@@ -59,7 +59,7 @@ def rotate(store: RingStore, now: datetime, *, at_once: bool) -> Rotated:
 def retire(
     store: RingStore, name: str, now: datetime, agreed: Callable[[Key, str], bool]
 ) -> Key | None:
-    """Take a key out, if `agreed` says so when it is told the key and what that means."""
+    """Take a key out, if `agreed` says so given the key and what that means."""
     stored, ring = load(store)
     key = _named(store, ring, name)
     if key == sealing(ring, now):

@@ -26,8 +26,8 @@ _READERS = (
     "ciphertext, and a worker's task fails and is tried again."
 )
 _LEAKED = (
-    "What the old keys sealed stays open to whoever has them: docs/operations.md tells what to "
-    'do, under "A key leaked".'
+    "A person who has the old keys can still decrypt what they encrypted: docs/operations.md says "
+    'what to do, under "A key leaked".'
 )
 _NO_ARGUMENT = (
     "A key is no argument: it would stay in the shell's history. Give a file with --key-file, or "

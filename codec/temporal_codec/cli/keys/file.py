@@ -40,7 +40,7 @@ class FileStore:
     def create(self, text: bytes) -> None:
         """See `RingStore`."""
         with self._told(), self._written(text) as written:
-            # A link is made only where no file is, whoever was quicker; a rename would replace it.
+            # A link is only made if there is no file, even in a race; a rename would replace it.
             os.link(written, self._path)
 
     def replace(self, old: Stored, text: bytes) -> None:

@@ -72,7 +72,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     except PayloadError as error:
         _refuse(error.reason)
     except KeyringUnavailable as error:
-        raise CliError(f"The keys cannot be had now: {error}. Try again later.") from None
+        raise CliError(f"The keys cannot be fetched now: {error}. Try again later.") from None
     except InvalidNamespace:
         raise CliError("This is no namespace's name. Look at --namespace.") from None
     typer.echo(f"Wrote {size} bytes of {encoding} to {output}.", err=True)

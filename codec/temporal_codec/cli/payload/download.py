@@ -21,7 +21,7 @@ _MEANINGS = {
     Reason.OBJECT_MISSING: "There is no such object. A lifecycle rule may have deleted it.",
     Reason.OBJECT_DENIED: "S3 does not give it to you: you need s3:GetObject, and kms:Decrypt on "
     "the key that the bucket encrypts with. It may also be archived, in another region "
-    "(AWS_REGION), or missing: S3 says so of a missing object to whoever may not list the bucket.",
+    "(AWS_REGION), or missing: S3 says so too if you may not list the bucket.",
     Reason.OBJECT_CHANGED: "What lies there is not what the worker stored: its size or its SHA-256 "
     "is another. Nothing was written.",
     Reason.OBJECT_TOO_LARGE: f"It has over {MAX_BYTES >> 30} GiB. No worker stores that in one.",
@@ -66,7 +66,7 @@ def _sentences(reference: Reference, outage: Callable[[str], str]) -> Iterator[N
 
 
 def _place(reference: Reference) -> str:
-    # A stranger wrote it, and a terminal shall not obey it.
+    # A stranger wrote it, and a terminal must not interpret it.
     return json.dumps(f"s3://{reference.bucket}/{reference.key}")
 
 

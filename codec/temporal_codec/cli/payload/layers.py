@@ -62,7 +62,7 @@ class Layer(NamedTuple):
 def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
     """The innermost layer of the payload in a file, which is used up by this.
 
-    Raises PayloadError where one cannot be opened, KeyringUnavailable where a key can't be had.
+    Raises PayloadError where one cannot be opened, KeyringUnavailable if a key cannot be fetched.
     """
     with ExitStack() as files:
         layer = read_layer(stored)

@@ -59,7 +59,7 @@ def test_the_cli_s_requests_have_no_page(tmp_path: Path) -> None:
 
 
 def test_no_token_goes_out_in_the_clear() -> None:
-    """Within this machine it may; to any other host it is told that it must not."""
+    """Within this machine it may; to any other host it is refused."""
     with faulty_server(good()) as server:
         told = doctor(f"http://codec.test:{server.port}", given=GOOD_TOKEN)
         assert "http-token" in told.ids("problem")

@@ -53,7 +53,7 @@ def test_a_refusal_that_comes_before_the_request_was_read() -> None:
 
 
 def test_a_large_request_that_is_cut_off(tmp_path: Path) -> None:
-    """Nothing came back, but all before did: it is told of the size, and no problem."""
+    """Nothing came back, but all before did: it reports the size, and no problem."""
     case = Case(lambda q, reply: cut_off() if len(q.body) > 1_000_000 else reply)
     told = examine(case, tmp_path)
     assert "size-failed" in told.findings

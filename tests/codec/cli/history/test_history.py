@@ -151,7 +151,7 @@ PLAINTEXT = {
 
 @pytest.mark.parametrize("name", PLAINTEXT)
 def test_plaintext_is_found_wherever_it_is(name: str, file: Path) -> None:
-    """Status 1, and the path; all that is beside it is told, too."""
+    """Status 1, and the path; everything beside it is reported too."""
     plaintext, path = PLAINTEXT[name]
     put(file, event(STARTED, input=many(secret("a"))), plaintext)
     done = run("scan", file)
@@ -229,7 +229,7 @@ BAD: dict[str, str | bytes] = {
 def test_a_file_that_is_no_history_is_told_in_a_sentence(
     command: str, name: str, file: Path, ring: Path
 ) -> None:
-    """Whoever wrote the file: no traceback, no output file, and not the status of plaintext."""
+    """Whatever is in the file: no traceback, no output file, and not the status of plaintext."""
     bad = BAD[name]
     file.write_bytes(bad if isinstance(bad, bytes) else bad.encode())
     output = file.with_name("out.json")

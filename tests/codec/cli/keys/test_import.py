@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence(operator: Operator) -> None:
 
 
 def test_an_imported_key_seals_only_where_no_newer_key_does(operator: Operator, path: Path) -> None:
-    """Existing payloads need it for opening; what seals shall not change by the way."""
+    """Existing payloads need it for opening; the encrypting key must not change."""
     done = operator.keys("import", "--id", "first", typed=b64encode(HIGH))
     assert "first seals now" in done.said
     assert operator.roles() == ["seals"]

@@ -79,7 +79,7 @@ def test_rotate_adds_a_key_that_seals_25_hours_later(operator: Operator, path: P
 
 
 def test_rotate_refuses_while_a_key_waits(operator: Operator, path: Path) -> None:
-    """Who is not sure that a rotation worked, and repeats it, shall not have two."""
+    """A person who repeats a rotation, unsure whether it worked, must not get two keys."""
     put(path, key(1), aged(2, timedelta(hours=-2)))
     done = operator.keys("rotate")
     assert done.code == 1

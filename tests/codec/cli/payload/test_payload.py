@@ -334,7 +334,7 @@ def test_a_bomb_is_stopped(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "too-large" in user.refused(user.store(bomb))
 
 
-# /proc tells of the program alone; what is told of a child counts its parent's memory in.
+# /proc counts the program alone; a child's rusage includes its parent's memory.
 TELLING = """
 import sys
 import temporal_codec.cli as cli
