@@ -1,4 +1,4 @@
-"""The local server's socket: whether it can be had, and uvicorn on it."""
+"""The local server's socket: whether it is available, and uvicorn on it."""
 
 import signal
 import socket

@@ -63,7 +63,7 @@ class S3Body:
     """An object on its way (a `fetch.Body`)."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        # S3 always tells it; whoever does not is something between.
+        # S3 always sends it; if it is missing, something in between answered.
         size = answer.get("ContentLength")
         if not isinstance(size, int):
             answer["Body"].close()
@@ -100,5 +100,5 @@ def _fault(error: ClientError) -> PayloadError | StorageUnavailable:
         return PayloadError(Reason.OBJECT_MISSING)
     if status >= 500 or status == 429 or code in _PASSING:
         return StorageUnavailable(error_code(error))
-    # Whoever may not list a bucket is told that access is denied, of a missing object, too.
+    # Without permission to list the bucket, S3 answers "denied" for a missing object too.
     return PayloadError(Reason.OBJECT_DENIED)
