@@ -98,7 +98,7 @@ PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 FINISH = "$(PYTHON)" -m artifact finish "$(ARTIFACTS_DIR)" template.yaml
 PREFLIGHT := __init__ preflight server/__init__ server/cors server/events \
-	settings/__init__ settings/cors settings/environ settings/hosting settings/table
+	settings/__init__ settings/cors settings/environ settings/leaks settings/hosting settings/table
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV_READY)
 	set -o pipefail; \

@@ -42,7 +42,7 @@ BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 330),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 330),
     "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 236),
-    "handlers.preflight": ({"handlers"}, 10),
+    "handlers.preflight": ({"handlers"}, 11),
 }
 
 

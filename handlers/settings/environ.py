@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from handlers.settings.leaks import LEAKS, leaks
 from handlers.settings.table import SETTINGS
 
 Environ = Mapping[str, str]
@@ -14,7 +15,12 @@ class SettingsError(Exception):
 
 
 def refuse_unknown(environ: Environ) -> None:
-    """Raise SettingsError for an unknown CODEC_ name: a misspelt setting must not be ignored."""
+    """Raise SettingsError for an unknown CODEC_ name, or a variable that would log content.
+
+    A misspelt setting must not be ignored.
+    """
+    for name in leaks(environ):
+        raise SettingsError(f"{name} is refused: with it, {LEAKS[name]}. Unset it")
     unknown = sorted(n for n in environ if n.startswith("CODEC_") and n not in NAMES)
     if unknown:
         known = ", ".join(sorted(NAMES))
