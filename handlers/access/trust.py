@@ -27,7 +27,7 @@ _JWKS = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-Texts = Annotated[list[Text], msgspec.Meta(min_length=1, max_length=64)]
+Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=64)]
 
 
 class TrustError(CodecError):
@@ -45,7 +45,7 @@ class IssuerDocument(msgspec.Struct, forbid_unknown_fields=True):
     """Where its keys are: `https://…`, `file:PATH`, or `alb:REGION` for a load balancer's."""
     audiences: Texts
     """A token must be for one of these."""
-    algorithms: list[Algorithm] = [*ALGORITHMS]
+    algorithms: tuple[Algorithm, ...] = ALGORITHMS
     """The signatures that are accepted."""
     audience_claim: Text = "aud"
     """The claim that holds the audience; Cognito's access tokens have `client_id`."""
@@ -70,7 +70,7 @@ class TrustDocument(msgspec.Struct, forbid_unknown_fields=True):
 
     issuers: list[IssuerDocument]
     """At least one; the first is the one that grants without `issuers` count for."""
-    token_from: Texts = ["authorization"]
+    token_from: Texts = ("authorization",)
     """Where a token may be, in order: the first place that holds one decides."""
 
 
@@ -96,7 +96,7 @@ def parse(document: bytes, *, with_cookies: bool = False) -> Trust:
     if not with_cookies and any(each.startswith("cookie:") for each in read.token_from):
         raise TrustError("token_from: a cookie needs CODEC_CREDENTIALS=true")
     issuers = tuple(_issuer(f"issuers[{n}]", each) for n, each in enumerate(read.issuers))
-    return Trust(issuers, tuple(read.token_from))
+    return Trust(issuers, read.token_from)
 
 
 def _repeated(read: TrustDocument, member: str) -> list[str]:
@@ -118,16 +118,16 @@ def _issuer(place: str, read: IssuerDocument) -> Issuer:
         )
     if not read.algorithms:
         raise TrustError(f"{place}.algorithms: there must be at least one")
-    groups = [read.groups_claim] if isinstance(read.groups_claim, str) else read.groups_claim
+    groups = (read.groups_claim,) if isinstance(read.groups_claim, str) else read.groups_claim
     return Issuer(
         issuer=read.issuer,
         jwks_url=read.jwks,
-        audiences=tuple(read.audiences),
+        audiences=read.audiences,
         email_claim=read.email_claim,
         name=read.name,
-        algorithms=tuple(read.algorithms),
+        algorithms=read.algorithms,
         audience_claim=read.audience_claim,
-        groups_claim=tuple(groups or ()),
+        groups_claim=groups or (),
         permissions_claim=read.permissions_claim,
         permissions_regex=_regex(place, read.permissions_regex),
         token_use=read.token_use,
