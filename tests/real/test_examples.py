@@ -21,7 +21,7 @@ from examples.orders.starter import collect, place
 from examples.orders.worker import WORKFLOWS, make_worker
 from examples.orders.workflows import GiftWrap
 from temporal_codec import Keyring, KeyringNotFound
-from temporal_codec.cli.history.places import State, places
+from temporal_codec.cli.history.places import State, walk
 from temporal_codec.plugin import EncryptionPlugin
 from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
@@ -178,7 +178,7 @@ def decoded(story: Story, document: str, codec: CodecServer) -> list[tuple[str, 
     whole = story.documents[document]
     # A history's events are told by their index, as `history scan` does.
     parts = whole.get("events", [whole])
-    found = [place for index, part in enumerate(parts) for place in places(part, index)]
+    found = [place for index, part in enumerate(parts) for place in walk(part, index)]
     body = json.dumps({"payloads": [place.value for place in found]})
     answer = codec.post("/decode", body)
     assert answer.headers["x-codec-undecoded"] == "0"

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 
 from temporal_codec import Keyring
 from temporal_codec.cli.history.file import HistoryFile
-from temporal_codec.cli.history.places import State, places
+from temporal_codec.cli.history.places import State, walk
 from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
 from tests.rigs.browser import browser
@@ -74,7 +74,7 @@ def test_the_service_holds_references_and_no_plaintext(stage: Stage) -> None:
     assert "canary" not in raw
     assert len(raw) < len(TEXT) / 10
     events = HistoryFile("raw", raw.encode())
-    found = [place for index, event in enumerate(events) for place in places(event, index)]
+    found = [place for index, event in enumerate(events) for place in walk(event, index)]
     assert {place.state for place in found} == {State.ENCRYPTED, State.VISIBLE}
     data = stage.show()["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"]
     claim = json.loads(b64decode(data[0]["data"]))["claimData"]
@@ -84,7 +84,7 @@ def test_the_service_holds_references_and_no_plaintext(stage: Stage) -> None:
 def test_the_command_line_shows_what_lies_in_s3(stage: Stage) -> None:
     """Inputs and results, of the workflow and of its activity, through the endpoint."""
     events = stage.show("--codec-endpoint", stage.codec.url)["events"]
-    found = [place.value for index, event in enumerate(events) for place in places(event, index)]
+    found = [place.value for index, event in enumerate(events) for place in walk(event, index)]
     shown = [b64decode(each["data"]).decode() for each in found]
     activity = f"canary-activity-{len(TEXT)}-{TEXT}"
     result = f"canary-result-canary-note-{activity}"

@@ -1,7 +1,7 @@
-"""Where the payloads of a history's event lie, and the texts of its failures.
+"""Where the payloads of a history's event are, and the texts of its failures.
 
-Payloads are found by what they look like, not by a list of fields: a field that a newer server
-adds is found, too. Both spellings of proto3 JSON are known, camelCase and snake_case.
+Payloads are found by their shape, not by a list of fields, so fields that a newer server adds are
+found too. Both spellings of proto3 JSON are known, camelCase and snake_case.
 """
 
 import json
@@ -10,33 +10,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pybase64 import b64decode
-
 from temporal_codec.cli.errors import NoHistory
 from temporal_codec.cli.history.file import Json
+from temporal_codec.cli.history.form import b64, has_form
 from temporal_codec.encryption import ENCRYPTED
 from temporal_codec.payload import ENCODING
 
 MAX_DEPTH = 200
+DECODED = "decoded"
+"""The encoding of a place whose payload somebody has replaced by its value."""
 _PAYLOAD = {"metadata", "data", "externalPayloads", "external_payloads"}
-# What holds payloads as a list, or, where somebody has decoded them, whatever they were.
+# Members that hold payloads as a list, or other values after somebody has decoded them.
 _LISTS = {"payloads", "input", "result", "details", "lastCompletionResult"}
 _SEARCH_ATTRIBUTES = {"searchAttributes", "search_attributes"}
 _IS_FAILURE = re.compile("(failure|cause)$", re.IGNORECASE)
-# The SDKs' core keeps notes of its own in markers: ids, types and times, which stand in plaintext
-# in the rest of the history, too.
+# The SDKs' core keeps notes in markers: ids, types and times, which are also in plaintext in the
+# rest of the history.
 _NOTES = {"core_local_activity": "data", "core_patch": "patch-data"}
 _ENCODED_FAILURE = "Encoded failure"
 _REFERENCE_TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
 
 
 class State(StrEnum):
-    """Who can read what lies at a place."""
+    """Who can read the value at a place."""
 
     ENCRYPTED = "encrypted"
     PLAINTEXT = "plaintext"
     VISIBLE = "visible"
     """In plaintext by design: search attributes, references to storage, notes of SDK and server."""
+    UNPROVEN = "unproven"
+    """Marked as encrypted, but not in the form of an encrypted payload, or the ring disagrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,15 @@ class Place:
     value: Json
     encoding: str
     state: State
+    envelope: Json = None
+    """The payload that this one is inside of."""
+    serialized: bytes = b""
+    """What stands there, of a payload inside an envelope."""
 
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """Where the walk has come to."""
+    """A position in the walk."""
 
     path: str
     depth: int = 0
@@ -63,8 +70,8 @@ class _At:
         return _At(self.path + to, self.depth + 1, self.visible or visible)
 
 
-def places(event: Json, index: int) -> Iterator[Place]:
-    """Every place in the event of this index; raises NoHistory where it is nested too deeply."""
+def walk(event: Json, index: int) -> Iterator[Place]:
+    """Yield every place in the event of this index; raises NoHistory if it is nested too deeply."""
     return _walk(event, _At(f"events[{index}]"))
 
 
@@ -72,7 +79,7 @@ def _walk(value: Json, at: _At) -> Iterator[Place]:
     if isinstance(value, list):
         for index, each in enumerate(value):
             yield from _walk(each, at.step(f"[{index}]"))
-    elif isinstance(value, dict) and is_payload(value):
+    elif isinstance(value, dict) and (is_payload(value) or resembles(value)):
         yield _payload(value, at)
     elif isinstance(value, dict):
         marker = value.get("markerName", value.get("marker_name"))
@@ -99,7 +106,7 @@ def _member(name: str, member: Json, at: _At, note: str | None) -> Iterator[Plac
 
 
 def is_payload(value: Json) -> bool:
-    """Whether a part of an event looks like a payload."""
+    """Whether a part of an event has the shape of a payload."""
     if not isinstance(value, dict) or not value or value.keys() - _PAYLOAD:
         return False
     metadata = value.get("metadata") or {}
@@ -110,14 +117,26 @@ def is_payload(value: Json) -> bool:
     )
 
 
+def resembles(value: Json) -> bool:
+    """Whether a part of an event is a payload with members that this version does not know."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    encoding = metadata.get(ENCODING) if isinstance(metadata, dict) else None
+    return isinstance(encoding, str) and bool(value.keys() - _PAYLOAD)
+
+
+def payload_at(value: Json, path: str) -> Place:
+    """The place of a payload that stands at a path."""
+    return _payload(value, _At(path))
+
+
 def _payload(value: Json, at: _At) -> Place:
-    if not is_payload(value):
-        # An empty one has no encoding. One that was decoded is there as its own value.
-        return _place(value, at, "none" if value == {} else "decoded", State.PLAINTEXT)
+    if not (is_payload(value) or resembles(value)) or _is_readable(value):
+        # An empty one has no encoding. A decoded one is there as its own value.
+        return _place(value, at, "none" if value == {} else DECODED, State.PLAINTEXT)
     metadata = value.get("metadata") or {}
     encoding = _decoded(metadata.get(ENCODING, ""))
     if encoding == ENCRYPTED:
-        state = State.ENCRYPTED
+        state = State.ENCRYPTED if has_form(value) else State.UNPROVEN
     elif _is_reference(encoding, _decoded(metadata.get("messageType", ""))):
         state = State.VISIBLE
     else:
@@ -125,12 +144,18 @@ def _payload(value: Json, at: _At) -> Place:
     return _place(value, at, _shown(encoding), state)
 
 
+def _is_readable(value: dict[str, Json]) -> bool:
+    # The Web UI's Readable form: metadata as text, not as base64.
+    encoding = (value.get("metadata") or {}).get(ENCODING, "")
+    return re.match(r"(json|binary)/", encoding) is not None
+
+
 def _texts(failure: dict[str, Json], at: _At) -> Iterator[Place]:
     for name in ("message", "stackTrace", "stack_trace"):
         text = failure.get(name)
         if text and text != _ENCODED_FAILURE:
             place = _place(text, at.step(_name(name)), "text", State.PLAINTEXT)
-            # The server's own words, of a timeout for example; nobody could encrypt them.
+            # The server's own words, of a timeout for example: no worker can encrypt them.
             by_server = name == "message" and failure.get("source") == "Server"
             yield replace(place, state=State.VISIBLE) if by_server else place
 
@@ -148,7 +173,7 @@ def _is_reference(encoding: bytes, message_type: bytes) -> bool:
 
 def _decoded(text: str) -> bytes:
     try:
-        return b64decode(text, b"-_" if "-" in text or "_" in text else None)
+        return b64(text)
     except ValueError:
         return b"\0"
 
@@ -160,6 +185,6 @@ def _shown(encoding: bytes) -> str:
 
 
 def _name(name: str) -> str:
-    # Names of headers and memo fields are anything; a terminal must not interpret them.
+    # Names of headers and memo fields can be anything, control characters too.
     plain = re.fullmatch(r"[A-Za-z0-9_-]+", name)
     return f".{name}" if plain else f"[{json.dumps(name)}]"

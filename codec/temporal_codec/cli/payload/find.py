@@ -11,7 +11,9 @@ import msgspec
 from temporal_codec import wire
 from temporal_codec.cli.errors import CliError, NoHistory
 from temporal_codec.cli.history.file import HistoryFile, Json
-from temporal_codec.cli.history.places import Place, is_payload, places
+from temporal_codec.cli.history.inner import places
+from temporal_codec.cli.history.places import Place, is_payload
+from temporal_codec.cli.history.system import SystemOperations
 from temporal_codec.errors import PayloadError, WireError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
@@ -23,9 +25,10 @@ _MOST_SHOWN = 20
 
 
 def payloads_of(name: str, text: bytes) -> Iterator[Received]:
-    """The payloads of an exported history, or of payloads as JSON; raises NoHistory."""
+    """The payloads of an exported history, or of payloads as JSON; raises CliError."""
+    system = SystemOperations()
     for index, event in enumerate(_events(name, text)):
-        for _, payload in _listed(name, event, index):
+        for _, payload in _listed(name, event, index, system):
             yield payload
 
 
@@ -66,8 +69,9 @@ def _undecoded(failed: list[PayloadError]) -> str:
 
 
 def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:
+    system = SystemOperations()
     for index, event in enumerate(_events(name, text)):
-        listed = _listed(name, event, index)
+        listed = _listed(name, event, index, system)
         outcomes = decode([payload for _, payload in listed], keys)
         yield [
             Found(place.path, _reference(payload, outcome))
@@ -75,13 +79,15 @@ def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:
         ]
 
 
-def _listed(name: str, event: Json, index: int) -> list[tuple[Place, Received]]:
-    listed = [each for each in places(event, index) if is_payload(each.value)]
+def _listed(
+    name: str, event: Json, index: int, system: SystemOperations
+) -> list[tuple[Place, Received]]:
+    listed = [each for each in places(event, index, system) if is_payload(each.value)]
     body = json.dumps({"payloads": [each.value for each in listed]}).encode()
     try:
         return list(zip(listed, wire.read(body), strict=True))
     except WireError as error:
-        raise NoHistory(f"{name} has a malformed payload: {error}") from None
+        raise CliError(f"{name} has a malformed payload: {error}") from None
 
 
 def _reference(payload: Received, outcome: Outcome) -> Reference | PayloadError | None:

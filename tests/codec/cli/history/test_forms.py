@@ -1,0 +1,366 @@
+"""`temporal-codec history` on files as people have them: exports, archives, other encodings."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format  # noqa: TID251 — what writes Temporal Cloud's JSON
+from temporalio.api.export.v1 import ExportedExecutions, WorkflowExecutions
+from temporalio.api.history.v1 import History
+
+from tests.codec.cli.history.test_history import (
+    STARTED,
+    clear,
+    event,
+    many,
+    payload,
+    put,
+    run,
+    secret,
+    text,
+)
+from tests.codec.rings import Content, key, plain, sealed
+from tests.rigs.processes import ROOT
+
+CASES = ROOT / "tests" / "rigs"
+DEVELOPMENT = ("--ring", "development")
+FIRST = event(STARTED, input=many(secret("a")))
+SECOND = {**FIRST, "eventId": "2"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "history.json"
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    from temporal_codec import Keyring  # noqa: PLC0415 — beside the fixture of the other module
+
+    path = tmp_path / "ring.json"
+    path.write_bytes(Keyring([key(1)]).to_json())
+    return path
+
+
+def decoded(file: Path, *arguments: str | Path) -> tuple[Any, str]:
+    """What `history decode` writes and says."""
+    output = file.with_name("out.json")
+    done = run("decode", file, *arguments, "-o", output)
+    assert done.code == 0, done.said
+    return json.loads(output.read_bytes()), done.said
+
+
+def test_an_archive_of_batches_is_one_history(tmp_path: Path) -> None:
+    """Its events in order, and the payloads of all batches."""
+    file = tmp_path / "archive.json"
+    file.write_bytes((CASES / "archive_of_batches.json").read_bytes())
+    assert "3 events: 2 places encrypted, none in plaintext" in run("scan", file).said
+    document, said = decoded(file, *DEVELOPMENT)
+    assert [each["eventId"] for each in document["events"]] == ["1", "2", "3"]
+    assert "Decoded 2 payloads in 3 events." in said
+
+
+ARCHIVE = [{"events": [FIRST]}, {"events": [SECOND]}, {"events": [{**FIRST, "eventId": "3"}]}]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [ARCHIVE[0], {"events": "x"}, ARCHIVE[2]],
+        [ARCHIVE[0], {}, ARCHIVE[2]],
+        [ARCHIVE[0], {"events": []}, ARCHIVE[2]],
+        [ARCHIVE[0], 5],
+        [ARCHIVE[0], ARCHIVE[2]],
+        [ARCHIVE[0], ARCHIVE[0]],
+    ],
+    ids=["no list", "no events", "empty", "no object", "one is missing", "one is there twice"],
+)
+@pytest.mark.parametrize("command", ["scan", "decode"])
+def test_an_archive_with_a_broken_batch_is_refused(
+    command: str, broken: Any, file: Path, ring: Path
+) -> None:
+    """Whole, with the number of the batch; nothing is written."""
+    file.write_text(json.dumps(broken))
+    output = file.with_name("out.json")
+    done = run(command, file, *(("--ring", ring, "-o", output) if command == "decode" else ()))
+    assert done.code == 2
+    assert "batch 2 of the archive" in done.said
+    assert not output.exists()
+
+
+def export(*histories: dict[str, Any]) -> WorkflowExecutions:
+    """An export of Temporal Cloud."""
+    message = WorkflowExecutions()
+    for each in histories:
+        message.items.add().history.CopyFrom(json_format.ParseDict(each, History()))
+    return message
+
+
+def history(number: int) -> dict[str, Any]:
+    events = [
+        {
+            "eventId": "1",
+            "eventType": "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED",
+            "workflowExecutionStartedEventAttributes": {"input": many(secret(f"w{number}"))},
+        },
+        {"eventId": "2", "eventType": "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"},
+    ]
+    return {"events": events}
+
+
+EXPORTS: dict[str, Callable[[WorkflowExecutions], bytes]] = {
+    "protobuf": lambda each: each.SerializeToString(),
+    "protobuf, newer": lambda each: ExportedExecutions(workflows=each.items).SerializeToString(),
+    "compressed": lambda each: gzip.compress(each.SerializeToString()),
+    "JSON": lambda each: json_format.MessageToJson(each).encode(),
+    "list of JSON": lambda each: json.dumps(json_format.MessageToDict(each)["items"]).encode(),
+    "lines of JSON": lambda each: b"\n".join(
+        json.dumps(item).encode() for item in json_format.MessageToDict(each)["items"]
+    ),
+}
+
+
+@pytest.mark.parametrize("form", EXPORTS)
+def test_an_export_of_temporal_cloud_gives_a_result_for_each_workflow(
+    form: str, file: Path, ring: Path
+) -> None:
+    file.write_bytes(EXPORTS[form](export(history(1), history(2))))
+    scanned = run("scan", file)
+    assert scanned.code == 0
+    assert "History 2 of 2:" in scanned.said
+    documents = json.loads(run("scan", file, "--json").said)["histories"]
+    assert [each["counts"]["encrypted"] for each in documents] == [1, 1]
+    assert "Name a folder with --output" in run("decode", file, "--ring", ring).said
+    folder = file.with_name("out")
+    done = run("decode", file, "--ring", ring, "-o", folder)
+    assert done.code == 0, done.said
+    for number in (1, 2):
+        document = json.loads((folder / f"history-{number:04}.json").read_bytes())
+        started = document["events"][0]["workflowExecutionStartedEventAttributes"]
+        assert started["input"] == many(clear(f"w{number}"))
+        assert len(document["events"]) == 2
+
+
+@pytest.mark.parametrize("form", ["protobuf", "compressed", "JSON", "list of JSON"])
+def test_an_export_that_ends_early_is_refused(form: str, file: Path) -> None:
+    file.write_bytes(EXPORTS[form](export(history(1), history(2)))[:-9])
+    done = run("scan", file)
+    assert done.code == 2
+    assert "early" in done.said
+
+
+def test_what_the_sdk_does_not_know_is_not_overlooked(file: Path) -> None:
+    """A field of a newer export could hold plaintext."""
+    file.write_bytes(export(history(1)).SerializeToString() + b"\xfa\x7f\x02hi")
+    done = run("scan", file)
+    assert done.code == 2
+    assert "Upgrade the package temporalio" in done.said
+
+
+SPELLINGS: dict[str, Callable[[str], bytes]] = {
+    "UTF-8 with BOM": lambda each: each.encode("utf-8-sig"),
+    "UTF-16": lambda each: each.encode("utf-16"),
+    "UTF-16, big-endian": lambda each: b"\xfe\xff" + each.encode("utf-16-be"),
+    "gzip": lambda each: gzip.compress(each.encode()),
+    "gzip in members": lambda each: (
+        gzip.compress(each[:9].encode()) + gzip.compress(each[9:].encode())
+    ),
+    "gzip of UTF-16": lambda each: gzip.compress(each.encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_history_in_another_encoding_is_read(spelling: str, file: Path, ring: Path) -> None:
+    """As PowerShell and archives write it."""
+    file.write_bytes(SPELLINGS[spelling](json.dumps({"events": [FIRST]}, ensure_ascii=False)))
+    assert run("scan", file).code == 0
+    document, _ = decoded(file, "--ring", ring)
+    assert document == {"events": [event(STARTED, input=many(clear("a")))]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b'{"events":[]}')[:-4], b"\x1f\x8bnonsense", '{"a":1}'.encode("utf-16")[:-1]],
+    ids=["gzip that ends early", "no gzip", "half of UTF-16"],
+)
+def test_a_broken_encoding_is_refused(data: bytes, file: Path) -> None:
+    file.write_bytes(data)
+    done = run("scan", file)
+    assert done.code == 2
+    assert "Traceback" not in done.said
+
+
+def test_the_cli_s_lines_are_one_history(file: Path, ring: Path) -> None:
+    file.write_text("\n".join(map(json.dumps, [FIRST, SECOND])))
+    document, _ = decoded(file, "--ring", ring)
+    assert len(document["events"]) == 2
+
+
+READABLE = {
+    "payloads": event(STARTED, input=many({"name": "Ana"})),
+    "one payload": event(STARTED, input=many(clear("a")), header={"fields": {"h": "x"}}),
+    "metadata as text": event(
+        STARTED, input=many({"metadata": {"encoding": "json/plain"}, "data": "Ana"})
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_the_web_ui_s_readable_download_is_refused_with_the_reason(
+    name: str, file: Path, ring: Path
+) -> None:
+    """It is no history for a replayer; nothing is written."""
+    put(file, READABLE[name])
+    output = file.with_name("out.json")
+    done = run("decode", file, "--ring", ring, "-o", output)
+    assert done.code == 2
+    assert "Web UI's Readable download" in done.said
+    assert not output.exists()
+    assert run("scan", file).code == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (clear("b", b"binary/zstd"), "the encoding is not one of this codec's"),
+        ({**secret("b"), "novelty": 1}, "members that this version does not know"),
+        (
+            payload(Content({"encoding": b"binary/encrypted", "encryption-dek": b"x"}, bytes(40))),
+            "another system's format",
+        ),
+    ],
+    ids=["unknown encoding", "unknown member", "another system's"],
+)
+def test_decode_never_ends_well_while_something_encoded_is_left(
+    left: Any, words: str, file: Path, ring: Path
+) -> None:
+    put(file, event(STARTED, input=many(secret("a"), left)))
+    done = run("decode", file, "--ring", ring, "-o", file.with_name("out.json"))
+    assert done.code == 1
+    assert "Decoded 1 payload in 1 event." in done.said
+    assert words in done.said
+
+
+def test_deep_attributes_of_a_failure_are_no_crash(file: Path, ring: Path) -> None:
+    deep = b"[" * 100_000
+    attributes = payload(sealed(plain(deep), key(1)))
+    put(file, event("x", failure={"message": "Encoded failure", "encodedAttributes": attributes}))
+    assert run("decode", file, "--ring", ring).code == 0
+
+
+# --- what scan proves ------------------------------------------------------------------------
+
+
+FAKES = {
+    "too short": {"encoding": text(b"binary/encrypted"), "encryption-key-id": text(b"key-1")},
+    "no key id": {"encoding": text(b"binary/encrypted")},
+}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_what_has_not_the_form_of_ciphertext_is_not_taken_for_it(name: str, file: Path) -> None:
+    data = bytes(20) if name == "too short" else bytes(40)
+    put(file, event(STARTED, input=many({"metadata": FAKES[name], "data": text(data)})))
+    done = run("scan", file)
+    assert done.code == 1
+    assert "1 not proven to be encrypted" in done.said
+
+
+def test_text_that_claims_to_be_encrypted_is_found(file: Path, ring: Path) -> None:
+    """Without a ring it is a warning, with a ring it is a fault; real ciphertext is neither."""
+    metadata = {
+        "encoding": text(b"binary/encrypted"),
+        "encryption-key-id": text(b"key-1"),
+    }
+    words = b"this is the plaintext of somebody who only claims that it is encrypted"
+    fake = {"metadata": metadata, "data": text(words)}
+    put(file, event(STARTED, input=many(secret("a"), fake)))
+    done = run("scan", file)
+    assert done.code == 0
+    assert done.said.count("does not look like ciphertext") == 1
+    done = run("scan", file, "--ring", ring)
+    assert done.code == 1
+    assert "1 places encrypted, none in plaintext, 1 not proven to be encrypted" in done.said
+    put(file, *(event(STARTED, input=many(secret("x" * n))) for n in range(0, 9000, 300)))
+    done = run("scan", file)
+    assert (done.code, "Warning" in done.said) == (0, False)
+    assert run("scan", file, "--ring", ring).code == 0
+
+
+# --- payloads inside payloads ----------------------------------------------------------------
+
+
+SIGNAL = json.loads((CASES / "signal_with_start.json").read_bytes())
+
+
+def test_the_envelope_of_signal_with_start_is_opened(file: Path) -> None:
+    """The envelope is plaintext by design; the payloads in it count, and are decoded."""
+    file.write_text(json.dumps(SIGNAL))
+    done = run("scan", file)
+    assert done.code == 0, done.said
+    assert "2 events: 3 places encrypted, none in plaintext, 1 visible by design." in done.said
+    document, said = decoded(file, *DEVELOPMENT)
+    assert "Decoded 3 payloads in 2 events." in said
+    again = file.with_name("again.json")
+    again.write_text(json.dumps(document))
+    assert "4 in plaintext" not in run("scan", again).said
+    assert "3 in plaintext, 1 visible" in run("scan", again).said
+
+
+def imitated(**attributes: Any) -> list[Any]:
+    """The envelope somewhere else."""
+    envelope = SIGNAL["events"][1]["nexusOperationScheduledEventAttributes"]["input"]
+    return [
+        {"eventId": "5", **{name: {**each, "input": envelope} for name, each in attributes.items()}}
+    ]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        imitated(nexusOperationScheduledEventAttributes={"endpoint": "mine"}),
+        imitated(workflowExecutionStartedEventAttributes={}),
+    ],
+    ids=["another endpoint", "another event"],
+)
+def test_a_payload_that_imitates_the_mark_is_plaintext(events: Any, file: Path) -> None:
+    """Only the input and result of Temporal's own operations are envelopes."""
+    put(file, *events)
+    done = run("scan", file)
+    assert done.code == 1
+    assert "0 places encrypted, 1 in plaintext" in done.said
+    document, said = decoded(file, *DEVELOPMENT)
+    assert document["events"] == events
+    assert "Decoded 0 payloads" in said
+
+
+def test_plaintext_inside_the_envelope_is_found(file: Path) -> None:
+    from tests.codec.test_envelope import METADATA, message  # noqa: PLC0415 — for this one
+
+    envelope = payload(Content(METADATA, message(0).SerializeToString()))
+    scheduled = {"endpoint": "__temporal_system", "input": envelope}
+    put(file, {"eventId": "5", "nexusOperationScheduledEventAttributes": scheduled})
+    done = run("scan", file)
+    assert done.code == 1
+    assert "7 in plaintext, 1 visible" in done.said
+
+
+def test_the_result_of_a_system_operation_is_visible_by_design(file: Path) -> None:
+    kind = b"temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionResponse"
+    metadata = {
+        "encoding": b"binary/protobuf",
+        "__temporal_system_payload": b"true",
+        "messageType": kind,
+    }
+    result = payload(Content(metadata, b"\x0a\x03run"))
+    completed = {
+        "eventId": "7",
+        "nexusOperationCompletedEventAttributes": {"scheduledEventId": "5", "result": result},
+    }
+    put(file, *SIGNAL["events"], completed)
+    assert "none in plaintext, 2 visible" in run("scan", file).said
+    put(file, completed)
+    assert "1 in plaintext, 0 visible" in run("scan", file).said
