@@ -6,12 +6,12 @@ at a known place of a known message. A mark alone opens nothing.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from temporal_codec.allowance import Allowance
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.payload import ENCODING
-from temporal_codec.protobuf import varint
+from temporal_codec.payload import ENCODING, HasContent
+from temporal_codec.protobuf import serialize, varint
 
 MARK = "__temporal_system_payload"
 MESSAGE_TYPE = "messageType"
@@ -42,6 +42,42 @@ def paths_of(metadata: Mapping[str, bytes]) -> Path:
     if metadata.get(MARK) != b"true" or metadata.get(ENCODING) != b"binary/protobuf":
         return None
     return MESSAGES.get(metadata.get(MESSAGE_TYPE, b""))
+
+
+class Layers(Protocol):
+    """What peeling a payload gives."""
+
+    @property
+    def serialized(self) -> bytes: ...  # noqa: D102
+    @property
+    def keys(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+def with_opened(
+    payload: HasContent,
+    allowance: Allowance,
+    peel: Callable[[Mapping[str, bytes], bytes], Layers | None],
+) -> tuple[bytes, tuple[str, ...]] | None:
+    """The envelope, serialized, with its payloads opened, and the labels of the keys.
+
+    None where there is nothing to open. Raises PayloadError where one cannot be opened.
+    """
+    paths = paths_of(payload.metadata)
+    keys: list[tuple[str, ...]] = []
+
+    def replace(serialized: bytes) -> bytes:
+        inner = allowance.parse(serialized)
+        opened = peel(inner.metadata, inner.data)
+        if opened is None:
+            return serialized
+        keys.append(opened.keys)
+        return opened.serialized
+
+    if not paths:
+        return None
+    data = Walk(replace, allowance).rewritten(payload.data, paths)
+    sizes = getattr(payload, "sizes", ())
+    return (serialize(payload.metadata, data, sizes), sum(keys, ())) if keys else None
 
 
 class Walk:

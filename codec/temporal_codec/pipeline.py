@@ -135,7 +135,8 @@ class _Opener:
         try:
             opened = self.peel(payload.metadata, payload.data)
             if opened is None and envelope.MARK in payload.metadata:
-                opened = self._envelope(payload)
+                found = envelope.with_opened(payload, self._allowance, self.peel)
+                opened = Opened(found[0], None, found[1]) if found else None
         except PayloadError as error:
             return error
         if opened is not None:
@@ -164,27 +165,6 @@ class _Opener:
             data = inner.data
             opener = self._opener(inner.metadata)
         return opened
-
-    def _envelope(self, payload: HasContent) -> Opened | None:
-        # All of its payloads are opened, or it stays as it is.
-        paths = envelope.paths_of(payload.metadata)
-        keys: tuple[str, ...] = ()
-        changed = False
-
-        def replace(serialized: bytes) -> bytes:
-            nonlocal keys, changed
-            inner = self._allowance.parse(serialized)
-            opened = self.peel(inner.metadata, inner.data)
-            if opened is None:
-                return serialized
-            keys, changed = keys + opened.keys, True
-            return opened.serialized
-
-        if not paths:
-            return None
-        data = envelope.Walk(replace, self._allowance).rewritten(payload.data, paths)
-        sizes = getattr(payload, "sizes", ())
-        return Opened(serialize(payload.metadata, data, sizes), None, keys) if changed else None
 
     def _opener(self, metadata: Mapping[str, bytes]) -> Opener | None:
         encoding = metadata.get(ENCODING)
