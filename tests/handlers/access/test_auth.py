@@ -449,7 +449,7 @@ def test_an_address_that_is_not_verified_decides_nothing(value: Any, server: Cod
     """T4: the token is valid all the same, so a grant by subject counts; the record says why."""
     bearer = token(payload=claims(email_verified=value))
     assert ask(server, f"Bearer {bearer}").status_code == 403
-    assert "detail=the e-mail address is not verified" in server.log()
+    assert 'detail="the e-mail address is not verified"' in server.log()
     machine = token(payload=claims(email_verified=value, sub="machine"))
     assert ask(server, f"Bearer {machine}").status_code == 200
 
