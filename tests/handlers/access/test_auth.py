@@ -460,5 +460,6 @@ def test_a_token_without_the_claim_is_denied_for_a_reason_of_its_own(server: Cod
     assert ask(server, f"Bearer {bearer}").status_code == 403
     log = server.log()
     assert (
-        f'reason=no-email detail="the token has no claim {EMAIL_CLAIM}; set CODEC_EMAIL_CLAIM' in log
+        f'reason=no-email detail="the token has no claim {EMAIL_CLAIM}; set CODEC_EMAIL_CLAIM'
+        in log
     )
