@@ -71,6 +71,10 @@ class Record(
     """How many payloads came back as they were, by reason."""
     about: dict[str, Count] = {}
     """What these reasons were about, with counts: a foreign format, an unknown key id."""
+    read: list[str] = []
+    """Keyed digests of what was decrypted, as many as CODEC_AUDIT_DIGESTS allows."""
+    purpose: Text | None = None
+    """What the caller says it is for: the header `X-Codec-Reason`."""
     stale: list[Cache] = []
     """What outlived its fresh time and was used, because it could not be refreshed."""
 

@@ -1,16 +1,18 @@
 """What the server does with the payloads of a request that passed every check."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from handlers.server.problem import Problem, Response
 from handlers.server.request import Request
 from handlers.settings.server import ServerSettings
-from temporal_codec import pipeline, wire
+from temporal_codec import encryption, pipeline, wire
 from temporal_codec.allowance import Allowance
+from temporal_codec.cached import NotHeld
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.keys import Keys
+from temporal_codec.keys.keys import Keys, held
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome, Session
@@ -50,6 +52,7 @@ async def _decode(job: Job, tools: Tools) -> Response:
     if tools.storage is not None and not job.request.asks("preserveStorageRefs"):
         outcomes = (await _resolve(job, tools.storage, outcomes, session)).outcomes
     failed = _note_outcomes(job, session.keys, outcomes)
+    _note_read(job, session, outcomes, tools)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
     _check_size(job, outcomes)
@@ -70,6 +73,7 @@ async def _download(job: Job, tools: Tools) -> Response:
     outcomes = await pipeline.decode_held(job.payloads, session)
     resolved = await _resolve(job, tools.storage, outcomes, session)
     failed = _note_outcomes(job, session.keys, resolved.outcomes)
+    _note_read(job, session, resolved.outcomes, tools)
     if failed:
         too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & {
             each.reason for each in failed
@@ -147,6 +151,19 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Pa
     for error in failed:
         job.request.record.note_undecoded(error)
     return failed
+
+
+def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: Tools) -> None:
+    # Which payloads were decrypted, for those who hold the key and the history.
+    at_most = tools.settings.digests if tools.settings.access else 0
+    read, keys = job.request.record.read, held(session.keys)
+    for payload, outcome in zip(job.payloads, outcomes, strict=True):
+        if len(read) >= at_most:
+            return
+        key_id = payload.metadata.get(encryption.KEY_ID)
+        if isinstance(outcome, Opened) and key_id is not None:
+            with suppress(NotHeld, PayloadError):
+                read.append(keys.opening(key_id).mark(payload.data))
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:

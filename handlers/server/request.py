@@ -44,6 +44,7 @@ class Request:
         self.record.source = printable((scope.get("client") or ("",))[0])
         self.record.origin = printable(self.headers.get(b"origin"))
         self.record.user_agent = printable(self.headers.get(b"user-agent"))
+        self.record.purpose = printable(self.headers.get(b"x-codec-reason"))
 
     def header(self, name: bytes) -> str | None:
         """A header's value, by its name in lower case."""

@@ -38,3 +38,11 @@ def choice(environ: Environ, name: str) -> str:
     if value not in SETTINGS[name].choices:
         raise SettingsError(f"{name} must be {' or '.join(SETTINGS[name].choices)}")
     return value
+
+
+def number(environ: Environ, name: str, at_most: int) -> int:
+    """The setting's value, a number from 0 on; raises SettingsError."""
+    value = text(environ, name)
+    if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value) <= at_most):
+        raise SettingsError(f"{name} must be a number from 0 to {at_most}")
+    return int(value)

@@ -57,6 +57,12 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             ("none", "zlib"),
         ),
         Setting(
+            "CODEC_AUDIT_DIGESTS",
+            "16",
+            "How many payloads of a request its record names by keyed digests, from 0 to 1000.",
+            "0",
+        ),
+        Setting(
             "CODEC_DERIVE_KEYS",
             "false",
             "For the rotation function: whether the first key of an empty ring derives a key for "

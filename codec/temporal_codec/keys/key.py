@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from secrets import token_bytes, token_hex
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ MAX_ID_CHARACTERS = 255
 ROTATION_WAIT = timedelta(hours=25)
 LAST_GOOD = timedelta(hours=24)
 # What a derived key is for: docs/format.md. No NUL can stand in an id or a namespace.
+_MARK = b"codec-read-mark"
 _DERIVATION = b"temporal-codec/derive/v1\0%b\0%b"
 
 
@@ -52,6 +53,14 @@ class Key:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Key cannot be pickled: its bytes would leave this process")
+
+    def mark(self, data: bytes | memoryview) -> str:
+        """Twelve hexadecimal digits that stand for sealed data in records, for holders of the key.
+
+        The nonce and the tag identify it. Without the key, a record tells nothing of a history.
+        """
+        own = blake2b(self.secret, digest_size=32, person=_MARK).digest()
+        return blake2b(bytes(data[:12]) + bytes(data[-16:]), key=own, digest_size=6).hexdigest()
 
     def derived(self, namespace: str) -> "Key":
         """The key of one namespace: HKDF-SHA-256 of this one, with id and namespace as its info."""

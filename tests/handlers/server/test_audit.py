@@ -24,6 +24,7 @@ from handlers.server.asgi import App
 from handlers.server.audit import Record, lines_to
 from handlers.server.metrics import with_metrics
 from handlers.server.problem import REASONS
+from handlers.settings.environ import SettingsError
 from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.key import fingerprint
@@ -447,3 +448,28 @@ def test_the_queries_ask_for_fields_that_there_are() -> None:
         assert 'event = "codec.request"' in block
         named = {each.strip() for each in filters[0].removeprefix("fields").split(",")}
         assert named <= known
+
+
+def test_a_record_names_what_was_read_and_why() -> None:
+    """By keyed digests, which only a holder of the ring can match; as many as are allowed."""
+    server = Server(source=source_of(Keyring([key(1)])))
+    payloads = [sealed(plain(), key(1)) for _ in range(3)]
+    headers = {**JSON_HEADERS, "x-codec-reason": "INC-4711 \r\n\x1b[2J" + "x" * 1000}
+    call(server.app(audit_digests="2"), body=body(*payloads), headers=headers)
+    record = server.record()
+    assert record["read"] == [key(1).mark(each.data) for each in payloads[:2]]
+    assert record["purpose"].startswith("INC-4711 \\r\\n\\x1b[2J")
+    assert len(record["purpose"]) <= 256
+
+
+@pytest.mark.parametrize("at_most", ["0", "1000"])
+def test_how_many_digests_is_a_setting(at_most: str) -> None:
+    server = Server(source=source_of(Keyring([key(1)])))
+    call(server.app(audit_digests=at_most), body=OURS)
+    assert len(server.record().get("read", [])) == min(int(at_most), 1)
+
+
+@pytest.mark.parametrize("wrong", ["-1", "1001", "x", "", "1e3", "0x10", "٣"])
+def test_a_wrong_number_of_digests_stops_the_start(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="CODEC_AUDIT_DIGESTS must be a number"):
+        server_settings({"CODEC_AUDIT_DIGESTS": wrong})
