@@ -45,6 +45,7 @@ CLOUDFORMATION_READY := $(call stamp,cloudformation)
 LINT_READY := $(call stamp,template-lint)
 RELEASE_READY := $(call stamp,release)
 RUNTIME_READY := $(call stamp,lambda-runtime)
+WORKERS_READY := $(call stamp,workers)
 # Temporal's development server and command line are one program.
 TEMPORAL := $(TOOLS)/bin/temporal
 TEMPORAL_READY := $(call go-stamp,temporal,bin)
@@ -61,7 +62,8 @@ GO_READY := $(INTEROP)/go/.ready
 TYPESCRIPT_READY := $(INTEROP)/typescript/.ready
 JAVA_READY := $(INTEROP)/java/.ready
 
-.PHONY: sam cloudformation template-lint release-tools compose lambda-runtime lambda-image temporal ui-server pin \
+.PHONY: sam cloudformation template-lint release-tools workers compose lambda-runtime lambda-image \
+	temporal ui-server pin \
 	interop-go interop-typescript interop-java
 
 $(UV_READY):
@@ -104,6 +106,13 @@ $(RUNTIME_READY): | $(UV_READY)
 	rm -rf $(@D)
 	$(UV) pip install --quiet --target $(@D) --python "$(PYTHON)" --python-version 3.13 \
 		--only-binary :all: --require-hashes --requirement tools/lambda-runtime.txt
+	@touch $@
+
+workers: $(WORKERS_READY) ## install what workers need, for each Python that is here
+
+$(WORKERS_READY): | $(UV_READY)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	tools/worker-environments $(UV) $(@D) tools/workers.txt
 	@touch $@
 
 lambda-image: $(LAMBDA_IMAGE) ## make an image for `sam local`, as root, with debootstrap
@@ -188,7 +197,7 @@ $(JAVA_READY): tests/interop/java/pom.xml tests/interop/java/jars.sha256 \
 COMPILE = $(UV) pip compile --quiet --universal --no-emit-index-url --generate-hashes \
 	--custom-compile-command "make pin" --python-version
 pin: $(UV_READY) ## renew the lock files in tools/: edit tools/NAME.in first
-	cd tools && for each in uv sam template-lint release; do \
+	cd tools && for each in uv sam template-lint release workers; do \
 		../$(COMPILE) 3.11 $$each.in --output-file $$each.txt || exit 1; done
 	cd tools && for each in lambda-runtime cloudformation; do \
 		../$(COMPILE) 3.13 $$each.in --output-file $$each.txt || exit 1; done

@@ -14,7 +14,15 @@ from temporal_codec.errors import (
     Reason,
     WireError,
 )
-from temporal_codec.keys.key import Key
+
+try:
+    from temporal_codec.keys.key import Key
+except SystemError as error:  # what cryptography raises where it is loaded a second time
+    raise ImportError(
+        "Temporal's workflow sandbox loads temporal_codec again, which cryptography does not "
+        "support. Give EncryptionPlugin to the client, and set no other workflow runner after it; "
+        "or pass temporal_codec.plugin.PASSTHROUGH_MODULES through the sandbox (docs/workers.md)."
+    ) from error
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import KeySource, open_source

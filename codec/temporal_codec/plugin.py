@@ -9,13 +9,22 @@ The SDK hands a client's plugins on to its workers; a replayer is given its own.
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Awaitable, Callable
+from copy import copy
 
 from temporalio.client import ClientConfig
 from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
+from temporalio.worker import (
+    ReplayerConfig,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerConfig,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from temporal_codec.errors import CodecError
 from temporal_codec.keys.sources import KeySource, open_source
@@ -24,6 +33,9 @@ from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 
 # What a replayer has that was not told its namespace.
 _NO_NAMESPACE = "ReplayNamespace"
+# The sandbox would load these again for each workflow, and cryptography cannot be loaded twice.
+PASSTHROUGH_MODULES = ("temporal_codec", "cryptography")
+_logger = logging.getLogger("temporal_codec")
 
 
 class EncryptionPlugin(SimplePlugin):
@@ -48,7 +60,7 @@ class EncryptionPlugin(SimplePlugin):
         Raises:
             KeyringError: the URI names no source.
         """
-        super().__init__("temporal-codec")
+        super().__init__("temporal-codec", workflow_runner=_passing_through)
         self._source = open_source(ring) if isinstance(ring, str) else ring
         self._by_namespace = isinstance(ring, str) and PLACEHOLDER in ring
         self._compress = compress
@@ -119,3 +131,19 @@ class EncryptionPlugin(SimplePlugin):
                 self._source.keys(namespace), compress=self._compress, strict=self._strict
             )
         return self._codecs[namespace]
+
+
+def _passing_through(runner: WorkflowRunner | None) -> WorkflowRunner:
+    # A copy, since a subclass of the user's may have a constructor of its own.
+    runner = copy(runner) if runner else SandboxedWorkflowRunner()
+    if isinstance(runner, SandboxedWorkflowRunner):
+        restrictions = runner.restrictions.with_passthrough_modules(*PASSTHROUGH_MODULES)
+        object.__setattr__(runner, "restrictions", restrictions)
+    elif not isinstance(runner, UnsandboxedWorkflowRunner):
+        _logger.warning(
+            "EncryptionPlugin cannot configure the workflow runner %s. If it runs workflows in "
+            "the SDK's sandbox, give that sandbox SandboxRestrictions.default."
+            "with_passthrough_modules(*temporal_codec.plugin.PASSTHROUGH_MODULES).",
+            type(runner).__name__,
+        )
+    return runner

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from temporalio.common import HeaderCodecBehavior
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Replayer, WorkerConfig
+from temporalio.worker import Replayer, WorkerConfig, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from temporal_codec import (
     InvalidNamespace,
@@ -31,6 +33,7 @@ from temporal_codec.plugin import EncryptionPlugin
 from temporal_codec.temporal import EncryptionCodec
 from tests.codec.rings import key, source_of
 from tests.rigs.secrets_manager import Gate, client, new_secret
+from tests.rigs.workers.runners import Greet
 
 RING = source_of(Keyring([key(1)]))
 
@@ -257,7 +260,7 @@ class SlowSource:
 
 
 def test_a_slow_source_of_ones_own_does_not_hold_the_event_loop() -> None:
-    """It need not know `at_hand`: then each call has a thread."""
+    """It need not have `held`: then each call has a thread."""
     source = SlowSource()
     converter = connect(EncryptionPlugin(source)).data_converter
 
@@ -270,3 +273,39 @@ def test_a_slow_source_of_ones_own_does_not_hold_the_event_loop() -> None:
         return await converter.decode(await work)
 
     assert asyncio.run(run()) == ["hello"]
+
+
+class ForeignRunner(WorkflowRunner):
+    """A workflow runner that nobody knows."""
+
+    def prepare_workflow(self, defn: Any) -> None:
+        """See `WorkflowRunner`."""
+
+    def create_instance(self, det: Any) -> Any:
+        """See `WorkflowRunner`."""
+
+    def set_worker_level_failure_exception_types(self, types: Any) -> None:
+        """See `WorkflowRunner`."""
+
+
+def test_a_runner_that_it_cannot_configure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The warning says what to do."""
+    Replayer(workflows=[Nothing], plugins=[EncryptionPlugin(RING)], workflow_runner=ForeignRunner())
+    assert "cannot configure the workflow runner ForeignRunner" in caplog.text
+    assert "with_passthrough_modules(*temporal_codec.plugin.PASSTHROUGH_MODULES)" in caplog.text
+
+
+def test_a_sandbox_without_the_modules_says_what_to_do() -> None:
+    """A plugin that comes later may set another runner: that is no riddle of cryptography's."""
+    definition = workflow._Definition.must_from_class(Greet)
+    with pytest.raises(ImportError, match="set no other workflow runner after it"):
+        SandboxedWorkflowRunner().prepare_workflow(definition)
+
+
+def test_a_missing_ring_names_uri_and_path(tmp_path: Path, monkeypatch: Any) -> None:
+    """The message shows where a relative path leads."""
+    monkeypatch.chdir(tmp_path)
+    plugin = EncryptionPlugin("file:rings/{namespace}.json")
+    place = f"there is no key ring file:{tmp_path}/rings/orders.json"
+    with pytest.raises(KeyringNotFound, match=re.escape(place)):
+        sealed(connect(plugin, namespace="orders"))

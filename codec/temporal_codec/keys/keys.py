@@ -69,13 +69,18 @@ class RingKeys:
         ring: Keyring | Cached[Keyring | None],
         namespace: str = "default",
         clock: Clock = system_clock,
+        place: str = "for this namespace",
     ) -> None:
-        """Take a ring, or the cache that fetches it; None stands for a ring that does not exist."""
+        """Take a ring, or the cache that fetches it; None stands for a ring that does not exist.
+
+        `place` says where it was looked for.
+        """
         self._cached = None if isinstance(ring, Keyring) else ring
         self._get: Ring = (lambda: ring) if isinstance(ring, Keyring) else ring.get
         self._get_newer: Ring = self._get if isinstance(ring, Keyring) else ring.get_newer
         self._namespace = namespace
         self._clock = clock
+        self._place = place
         self._derived: dict[str, tuple[Key, Key]] = {}
         self._views: dict[bool, RingKeys] = {}
 
@@ -96,7 +101,7 @@ class RingKeys:
         """See `Keys`."""
         ring = _ask(self._get)
         if ring is None:
-            raise KeyringNotFound("there is no key ring for this namespace")
+            raise KeyringNotFound(f"there is no key ring {self._place}")
         key = ring.sealing(moment(self._clock))
         return self._own(key) if key.derives else key
 

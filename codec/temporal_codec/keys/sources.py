@@ -70,14 +70,16 @@ class RingSource:
         """Take the URI, which faults name, and what loads its rings."""
 
         def ring(namespace: str) -> Cached[Keyring | None]:
-            place = uri.replace(PLACEHOLDER, place_name(namespace))
-            fetch = partial(_present, load, namespace, place, clock)
+            fetch = partial(_present, load, namespace, _place(uri, namespace), clock)
             return Cached(fetch, RING_LIFE, clock, _fresh_for)
 
         shared = ring("") if PLACEHOLDER not in uri else None
         self._shared = shared
         self._keys = CachedByName[str, RingKeys](
-            lambda namespace: RingKeys(shared or ring(namespace), namespace, clock), at_most
+            lambda namespace: RingKeys(
+                shared or ring(namespace), namespace, clock, _place(uri, namespace)
+            ),
+            at_most,
         )
 
     def keys(self, namespace: str) -> RingKeys:
@@ -101,6 +103,12 @@ def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring 
     except KeyringError as error:
         raise KeyringError(f"{place}: {error}") from None
     return ring
+
+
+def _place(uri: str, namespace: str) -> str:
+    place = uri.replace(PLACEHOLDER, place_name(namespace))
+    scheme, _, path = place.partition(":")
+    return f"{scheme}:{Path(path).absolute()}" if scheme == "file" else place
 
 
 def _fresh_for(ring: Keyring | None) -> float:

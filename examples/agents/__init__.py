@@ -1,0 +1,1 @@
+"""Agents on Temporal whose prompts, answers and tool calls are encrypted."""

@@ -1,0 +1,1 @@
+"""A worker that Temporal starts on AWS Lambda while there is work for it."""

@@ -1,0 +1,1 @@
+"""Programs that each run one worker, for tests that start them with every Python."""
