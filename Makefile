@@ -97,7 +97,7 @@ $(BUILT): template.yaml samconfig.toml Makefile tools.mk uv.lock \
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
 FINISH = "$(PYTHON)" -m artifact finish "$(ARTIFACTS_DIR)" template.yaml
-PREFLIGHT := __init__ preflight server/__init__ server/cors server/events \
+PREFLIGHT := __init__ preflight server/__init__ server/cors server/events server/page \
 	settings/__init__ settings/cors settings/environ settings/leaks settings/hosting settings/table
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV_READY)

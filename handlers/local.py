@@ -8,10 +8,11 @@ from handlers.server import console, listen
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import discard, lines_to
+from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
 from handlers.settings.server import ServerSettings, server_settings
-from handlers.startup import collect_garbage_again, warm
+from handlers.startup import caches, collect_garbage_again, warm
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.sources import open_source
 
@@ -35,14 +36,15 @@ def worker() -> App:
 
 def _app(local: LocalSettings, settings: ServerSettings) -> App:
     source, guard = open_source(settings.keyring), make_guard(settings.access)
-    warm([*source.caches(), *(guard.caches.values() if guard else ())])
+    needed = caches(source, guard)
+    warm(needed.values())
     # Where everybody may read, there is nobody to be held to account.
     write = lines_to(sys.stdout) if settings.access else discard
     write = console.with_lines(write) if local.access_log else write
-    app = build_app(settings, source, guard, write)
     console.logs_to_stderr()
+    console.warn(settings, needed, source.keys(settings.default_namespace or "default"))
     collect_garbage_again()
-    return app
+    return with_status(build_app(settings, source, guard, write), settings.cors, needed)
 
 
 if __name__ == "__main__":

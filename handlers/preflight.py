@@ -1,4 +1,4 @@
-"""The Lambda function for OPTIONS on anything: no token, no key, no network, no library."""
+"""The Lambda function for OPTIONS on anything, and for GET /: no token, key, network or library."""
 
 import os
 from typing import Any
@@ -11,5 +11,11 @@ _cors = preflight_settings(os.environ).cors
 
 
 def handler(event: Event, _context: Any) -> Event:  # noqa: ANN401 — the runtime's own object
-    """Answer a CORS preflight."""
-    return events.answer(204, _cors.preflight_headers(events.headers(event).get("origin")))
+    """Answer a CORS preflight, or show the page that says what this server is."""
+    origin = events.headers(event).get("origin")
+    if events.method(event) == "GET":
+        from handlers.server import page  # noqa: PLC0415 — a preflight does not need it
+
+        headers = {**page.headers(), **_cors.headers(origin)}
+        return events.answer(200, headers, page.PAGE.encode())
+    return events.answer(204, _cors.preflight_headers(origin))

@@ -10,13 +10,14 @@ from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from handlers.access.guard import make_guard
+from handlers.access.guard import Guard, make_guard
 from handlers.server.app import build_app
 from handlers.server.audit import lines_to
+from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
 from handlers.settings.server import server_settings
 from temporal_codec.cached import Cached
-from temporal_codec.keys.sources import open_source
+from temporal_codec.keys.sources import FixedSource, RingSource, open_source
 
 if TYPE_CHECKING:
     from handlers.server.gateway import Handler
@@ -36,9 +37,10 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     logger = Logger(service="codec-server")  # writes what handlers.server.asgi logs, as JSON
     write = with_metrics(lines_to(sys.stdout), settings.service)
     source, guard = open_source(settings.keyring), make_guard(settings.access)
+    needed = caches(source, guard)
     if settings.warms:
-        warm([*source.caches(), *(guard.caches.values() if guard else ())])
-    app = build_app(settings, source, guard, write)
+        warm(needed.values())
+    app = with_status(build_app(settings, source, guard, write), settings.cors, needed)
     handler = lambda_handler(app, settings.cors, write)
     # An event holds a token and payloads, so it is never logged, whatever the environment says.
     return logger.inject_lambda_context(handler, log_event=False)
@@ -48,6 +50,12 @@ def collect_garbage_again() -> None:
     """End the start: what is loaded by now stays, and is never looked at again."""
     gc.freeze()
     gc.enable()
+
+
+def caches(source: RingSource | FixedSource, guard: Guard | None) -> Caches:
+    """What every request needs, by name: the ring, unless each namespace has one, and access."""
+    rings = source.caches()
+    return {**({"keyring": rings[0]} if rings else {}), **(guard.caches if guard else {})}
 
 
 def warm(caches: Iterable[Cached[Any]]) -> None:

@@ -10,8 +10,11 @@ from contextlib import suppress
 
 from handlers.server.asgi import log
 from handlers.server.audit import Record, Write
+from handlers.server.status import Caches, missing
 from handlers.settings.local import LocalSettings
 from handlers.settings.server import ServerSettings
+from temporal_codec.errors import CodecError
+from temporal_codec.keys.keys import Keys
 from temporal_codec.text import shown
 
 _SHOWN = (
@@ -75,6 +78,30 @@ def banner(local: LocalSettings, settings: ServerSettings) -> str:
             f"For development only: it uses the well-known keys of Temporal's samples{without}."
         )
     return "\n".join(lines)
+
+
+def warn(settings: ServerSettings, caches: Caches, keys: Keys) -> None:
+    """Name each document that is not there; it may still appear, so the server starts."""
+    access = settings.access
+    places = {
+        "keyring": f"CODEC_KEYRING={settings.keyring}",
+        "policy": f"CODEC_POLICY={access.policy if access else ''}",
+        "jwks": f"CODEC_JWKS_URL={access.issuer.jwks_url if access else ''}",
+        "cloud-api-key": "CODEC_CLOUD_API_KEY",
+    }
+    for name, cause in missing(caches):
+        place = places.get(name, name)
+        reason = shown(cause.removeprefix(f"{place.partition('=')[2]}: "))
+        show(f"WARNING: {place}: {reason}.")
+    if "keyring" not in caches:  # each namespace has its own: look for that of the default one
+        try:
+            keys.sealing()
+        except CodecError as error:
+            namespace = settings.default_namespace or "default"
+            reason = shown(f"namespace {namespace}: {error}")
+            show(f"WARNING: CODEC_KEYRING={settings.keyring}: {reason}.")
+    if access and access.authorizer == "policy" and access.policy is None:
+        show("WARNING: CODEC_POLICY is not set, so access is denied to everybody.")
 
 
 def _line(fields: Iterable[str]) -> str:

@@ -18,6 +18,14 @@ def answer(status: int, headers: dict[str, str], body: bytes = b"") -> Event:
     }
 
 
+def method(event: object) -> str:
+    """An event's method, or nothing; an event may be anything."""
+    found = event if isinstance(event, dict) else {}
+    context = found.get("requestContext")
+    http = context.get("http") if isinstance(context, dict) else None
+    return str((http if isinstance(http, dict) else {}).get("method") or found.get("httpMethod"))
+
+
 def headers(event: object) -> dict[str, str]:
     """An event's headers by lower-case name; an event may be anything.
 

@@ -15,6 +15,13 @@ from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.issuer import certificate
 from tests.rigs.processes import ROOT, clean_environment, free_port, listens, running
 
+GUARDED = {
+    "CODEC_AUTH": "jwt",
+    "CODEC_ISSUER": "https://issuer.example/",
+    "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
+    "CODEC_AUDIENCES": "codec",
+}
+
 
 def start(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -67,6 +74,42 @@ def test_a_ring_of_one_s_own_brings_no_warning_about_its_keys(tmp_path: Path) ->
         assert "well-known keys" not in server.log()
 
 
+def warned(settings: Mapping[str, str]) -> str:
+    with codec_server(settings) as server:
+        # The contract holds whatever is missing: payloads of others come back as they are.
+        body = '{"payloads":[{"metadata":{"encoding":"b3du"},"data":"MQ=="}]}'
+        if "CODEC_AUTH" not in settings:
+            assert server.post("/decode", body).json() == json.loads(body)
+        return "\n".join(x for x in server.log().splitlines() if x.startswith("WARNING: "))
+
+
+def test_a_ring_that_does_not_exist_is_named_at_start(tmp_path: Path) -> None:
+    uri = f"file:{tmp_path}/ring.json"
+    assert warned({"CODEC_KEYRING": uri}) == f"WARNING: CODEC_KEYRING={uri}: it does not exist."
+
+
+def test_a_ring_that_cannot_be_read_is_named_at_start(tmp_path: Path) -> None:
+    """A folder in its place, or a text that is no ring."""
+    (tmp_path / "ring.json").write_text("{}")
+    for uri in (f"file:{tmp_path}", f"file:{tmp_path}/ring.json"):
+        line = warned({"CODEC_KEYRING": uri})
+        assert line.startswith(f"WARNING: CODEC_KEYRING={uri}: ")
+        assert len(line) > len(f"WARNING: CODEC_KEYRING={uri}: ") + 5
+
+
+def test_a_folder_without_rings_is_named_at_start(tmp_path: Path) -> None:
+    uri = f"file:{tmp_path}/{{namespace}}.json"
+    line = warned({"CODEC_KEYRING": uri})
+    assert line.startswith(f"WARNING: CODEC_KEYRING={uri}: namespace default: there is no key ring")
+
+
+def test_a_missing_policy_is_named_at_start(tmp_path: Path) -> None:
+    lines = warned({**GUARDED, "CODEC_POLICY": f"file:{tmp_path}/policy.json"})
+    assert f"CODEC_POLICY=file:{tmp_path}/policy.json: No such file or directory." in lines
+    assert "CODEC_JWKS_URL=https://127.0.0.1:9/jwks.json: " in lines
+    assert "CODEC_POLICY is not set" in warned(GUARDED)
+
+
 def test_each_request_leaves_a_line_with_its_id(development_server: CodecServer) -> None:
     """Neither the UI nor the CLI shows why it failed: the log does, under the answer's id."""
     reply = development_server.post("/decode", b"[]")
@@ -84,14 +127,6 @@ def test_the_lines_can_be_left_out() -> None:
         assert server.post("/decode", b"[]").status_code == 400
         assert server.post("/decode", b'{"payloads":[]}').status_code == 200
         assert "status=" not in server.log()
-
-
-GUARDED = {
-    "CODEC_AUTH": "jwt",
-    "CODEC_ISSUER": "https://issuer.example/",
-    "CODEC_JWKS_URL": "https://127.0.0.1:9/jwks.json",
-    "CODEC_AUDIENCES": "codec",
-}
 
 
 def test_no_value_of_a_line_can_look_like_a_field(development_server: CodecServer) -> None:

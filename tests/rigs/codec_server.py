@@ -46,7 +46,7 @@ def codec_server(
 
     `stdout` is a file for what it writes there, in place of its log.
     """
-    port = free_port()
+    port = int((settings or {}).get("PORT") or free_port())
     environment = clean_environment({"PORT": str(port), **(settings or {})})
     scheme = "https" if "TLS_CERT" in environment else "http"
     url = f"{scheme}://127.0.0.1:{port}"

@@ -51,6 +51,7 @@ def test_every_route_has_its_function_and_no_authorizer() -> None:
         "$default": "DecodeFunction",
         "OPTIONS /{proxy+}": "PreflightFunction",
         "OPTIONS /": "PreflightFunction",
+        "GET /": "PreflightFunction",
     }
     assert of_type("AWS::ApiGatewayV2::Authorizer", resources) == {}
 

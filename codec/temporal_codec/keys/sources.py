@@ -53,12 +53,13 @@ class FixedSource:
     """One ring that is never fetched (a `KeySource`)."""
 
     def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
+        self._cached: Cached[Keyring | None] = Cached.of(ring)
         self.keys = lru_cache(256)(lambda name: RingKeys(ring, check_namespace(name), clock))
         """See `KeySource`."""
 
     def caches(self) -> list[Cached[Keyring | None]]:
         """See `RingSource.caches`: nothing is fetched."""
-        return []
+        return [self._cached]
 
 
 class RingSource:
