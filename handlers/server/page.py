@@ -62,8 +62,9 @@ _BODY = """<h1>Codec Server</h1>
 The Temporal Service itself has ciphertext only.</p>
 <h2>Endpoint</h2>
 <div class="copy"><code id="endpoint">ENDPOINT</code><button>Copy</button></div>
-<p>In the Web UI, open the data encoder's settings (the glasses at the top), and paste it as the
-remote codec endpoint. If the server requires a token, turn on <em>Pass access token</em>.</p>
+<p>In the Web UI, click the glasses icon at the top, choose <em>Use my browser setting</em>, and
+paste it as the Codec Server browser endpoint. If the server requires a token, turn on
+<em>Pass access token</em>.</p>
 <h2>Command line</h2>
 <div class="copy"><code>temporal workflow show --workflow-id WORKFLOW_ID \
 --codec-endpoint ENDPOINT</code><button>Copy</button></div>
