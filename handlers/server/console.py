@@ -83,12 +83,12 @@ def banner(local: LocalSettings, settings: ServerSettings) -> str:
 def warn(settings: ServerSettings, caches: Caches, keys: Keys) -> None:
     """Name each document that is not there; it may still appear, so the server starts."""
     access = settings.access
-    places = {
-        "keyring": f"CODEC_KEYRING={settings.keyring}",
-        "policy": f"CODEC_POLICY={access.policy if access else ''}",
-        "jwks": f"CODEC_JWKS_URL={access.issuer.jwks_url if access else ''}",
-        "cloud-api-key": "CODEC_CLOUD_API_KEY",
-    }
+    places = {"keyring": f"CODEC_KEYRING={settings.keyring}", "cloud-api-key": "CODEC_CLOUD_API_KEY"}
+    if access:
+        places["policy"] = f"CODEC_POLICY={access.policy}"
+        places["trust"] = f"CODEC_TRUST={access.trust_document}"
+        for each in access.trust.issuers:
+            places[f"jwks of {each.name}"] = f"CODEC_JWKS_URL={each.jwks_url}"
     for name, cause in missing(caches):
         place = places.get(name, name)
         reason = shown(cause.removeprefix(f"{place.partition('=')[2]}: "))

@@ -41,7 +41,11 @@ def with_status(app: App, cors: Cors, caches: Caches) -> App:
 
 async def ready(caches: Caches) -> dict[str, bool]:
     """Whether each is there; what is stale is fetched, within the bounds that each cache has."""
-    return {name: await _is_there(cached) for name, cached in caches.items()}
+    found: dict[str, bool] = {}
+    for name, cached in caches.items():
+        kind = name.partition(" ")[0]  # whose JWKS it is, is nobody's business
+        found[kind] = await _is_there(cached) and found.get(kind, True)
+    return found
 
 
 def missing(caches: Caches) -> Iterator[tuple[str, str]]:

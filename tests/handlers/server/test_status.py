@@ -71,7 +71,8 @@ def test_ready_names_what_is_there() -> None:
 
 
 def test_what_is_missing_is_named_without_detail() -> None:
-    caches = {"keyring": Cached.of(None), "jwks": Cached(absent, LIFE), "policy": Cached.of(1)}
+    jwks = {"jwks of one": Cached(absent, LIFE), "jwks of two": Cached.of(1)}
+    caches = {"keyring": Cached.of(None), **jwks, "policy": Cached.of(1)}
     reply = get(served(caches), "/healthz", b"ready=1")
     assert reply.status == 503
     assert reply.json() == {"status": "not ready", "keyring": False, "jwks": False, "policy": True}
