@@ -83,7 +83,10 @@ def banner(local: LocalSettings, settings: ServerSettings) -> str:
 def warn(settings: ServerSettings, caches: Caches, keys: Keys) -> None:
     """Name each document that is not there; it may still appear, so the server starts."""
     access = settings.access
-    places = {"keyring": f"CODEC_KEYRING={settings.keyring}", "cloud-api-key": "CODEC_CLOUD_API_KEY"}
+    places = {
+        "keyring": f"CODEC_KEYRING={settings.keyring}",
+        "cloud-api-key": "CODEC_CLOUD_API_KEY",
+    }
     if access:
         places["policy"] = f"CODEC_POLICY={access.policy}"
         places["trust"] = f"CODEC_TRUST={access.trust_document}"
