@@ -32,6 +32,11 @@ class Pattern:
         """Whether it is one name."""
         return self._last is None
 
+    @property
+    def is_any(self) -> bool:
+        """Whether it stands for every name."""
+        return not (self.prefix or self._middle or self._last is None or self._last)
+
     def matches(self, name: str) -> bool:
         """Whether it is this name, or stands for it."""
         if self._last is None:

@@ -8,7 +8,10 @@ from typer.testing import CliRunner, Result
 
 from temporal_codec.cli.app import app
 from temporal_codec.cli.policy.command import Operation
+from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import Keyring
 from temporal_codec.operations import OPERATIONS
+from tests.codec.rings import SINCE, key
 from tests.rigs.issuer import claims, token
 
 GRANTS = [
@@ -99,3 +102,33 @@ def test_a_token_s_decision_is_explained(file: Path, tmp_path: Path) -> None:
 
 def test_every_operation_can_be_asked_for() -> None:
     assert {each.value for each in Operation} == OPERATIONS.keys()
+
+
+SHARED = Keyring([key(1), Key("own", bytes(32), SINCE, derives=True)])
+OWN = Keyring([Key("own", bytes(32), SINCE, derives=True)])
+
+
+@pytest.mark.parametrize(
+    ("ring", "grants", "warns"),
+    [
+        (SHARED, GRANTS, True),
+        (OWN, GRANTS, False),
+        (SHARED, GRANTS[1:], False),
+    ],
+    ids=["shared keys", "derived keys", "one group of namespaces"],
+)
+def test_a_policy_that_keys_do_not_enforce_is_a_warning(
+    ring: Keyring, grants: list[object], warns: bool, file: Path, tmp_path: Path
+) -> None:
+    """With a key for all namespaces, a caller reads another namespace under its own name."""
+    file.write_text(json.dumps({"grants": grants}))
+    (tmp_path / "ring.json").write_bytes(ring.to_json())
+    done = run("check", file, "--ring", f"file:{tmp_path}/ring.json")
+    assert done.exit_code == 0
+    assert ("Keys that every namespace shares: key-1." in done.output) == warns
+
+
+def test_a_ring_for_each_namespace_enforces_a_policy(file: Path) -> None:
+    """And the development ring never does."""
+    assert "Warning" not in run("check", file, "--ring", "file:rings/{namespace}.json").output
+    assert "Warning" in run("check", file, "--ring", "development").output

@@ -8,6 +8,7 @@ import typer
 
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.policy.claims import caller
+from temporal_codec.cli.policy.enforced import unenforced
 from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, parse
 from temporal_codec.policy.grants import GROUP, SUBJECT
 
@@ -35,6 +36,13 @@ def check(
     ] = None,
     namespace: Namespace = None,
     operation: Annotated[Operation | None, typer.Option(help="What is asked for.")] = None,
+    ring: Annotated[
+        str | None,
+        typer.Option(
+            help="The server's CODEC_KEYRING: warn if its keys do not hold apart what "
+            "the policy does."
+        ),
+    ] = None,
 ) -> None:
     """Check a policy; with an identity, a namespace and an operation, say which grant decides.
 
@@ -42,6 +50,8 @@ def check(
     document is wrong.
     """
     policy = _read(file)
+    for warning in unenforced(policy, ring) if ring else ():
+        typer.echo(f"Warning: {warning}", err=True)
     asked = (identity, namespace, operation)
     if not any(asked):
         typer.echo(f"{file} is a valid policy with {len(policy.grants)} grants.")

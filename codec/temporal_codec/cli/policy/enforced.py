@@ -1,0 +1,30 @@
+"""Whether a policy's namespaces are held apart by keys, or by the policy alone."""
+
+from collections.abc import Iterator
+
+from temporal_codec.cli.keys.rings import load, open_store
+from temporal_codec.namespace import PLACEHOLDER
+from temporal_codec.policy import Policy
+
+_NEXT = (
+    "A caller that may decode one namespace can decode what these keys encrypted in any other, by "
+    "sending it under the namespace that is granted. docs/security.md says how to change that."
+)
+
+
+def distinguishes(policy: Policy) -> bool:
+    """Whether the policy grants some namespaces to some callers alone."""
+    return any(not each.is_any for grant in policy.grants for each in grant.namespaces)
+
+
+def unenforced(policy: Policy, ring: str) -> Iterator[str]:
+    """What to say if the keys of this ring do not hold apart what the policy does."""
+    if PLACEHOLDER in ring or not distinguishes(policy):
+        return
+    if ring == "development":
+        yield f"The development ring has the same keys for every namespace. {_NEXT}"
+        return
+    _, keys = load(open_store(ring))
+    shared = [key.label for key in keys if not key.derives and not key.disabled]
+    if shared:
+        yield f"Keys that every namespace shares: {', '.join(shared)}. {_NEXT}"
