@@ -1,8 +1,8 @@
 """The Lambda function that rotates a key ring, in the four steps of Secrets Manager's contract.
 
 A new version of the secret is the current one plus a key that seals 25 hours later; the first
-key of an empty ring seals at once. Nothing is ever taken out of a ring here.
-Each step may be killed after any call and run again: it finds what is done, and does the rest.
+key of an empty ring seals at once. It never removes a key from a ring.
+Each step can be killed after any call and run again: it finds what is done and does the rest.
 """
 
 import os
@@ -26,7 +26,7 @@ Event = dict[str, Any]
 
 
 class RotationError(Exception):
-    """The rotation must not go on; the message says why and never holds a value."""
+    """The rotation must stop; the message says why and never contains a value."""
 
 
 class Rotation:
@@ -70,7 +70,7 @@ class Rotation:
         )
 
     def set(self) -> None:
-        """Nothing: no other service holds the keys."""
+        """Do nothing: no other service has the keys."""
 
     def test(self) -> None:
         """Check that the new version opens all that the current one does, and has one key more."""

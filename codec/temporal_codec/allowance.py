@@ -1,4 +1,4 @@
-"""What one request may multiply into, refused payloads included."""
+"""What one request may multiply into, including rejected payloads."""
 
 import math
 
@@ -37,7 +37,7 @@ class Allowance(msgspec.Struct):
             raise AnswerTooLarge("what was opened is more than an answer holds")
 
     def parse(self, serialized: bytes) -> PayloadMessage:
-        """Read a serialized Payload; raises PayloadError where it is none, or has too many fields.
+        """Read a serialized Payload; raises PayloadError if it is none, or has too many fields.
 
         A field takes two bytes there, and a message object a hundred times as many.
         """

@@ -1,9 +1,9 @@
 """Values that live elsewhere and may be unreachable: fresh, stale, last good.
 
-Key rings, JWKS and policies live the same life, so they share this one class.
+Key rings, JWKS and policies age in the same way, so they share this class.
 A server has no thread in the background: on Lambda it would be frozen between requests.
 
-`get` fetches and waits if it must. `held` never waits: where it must, it raises NotHeld.
+`get` fetches and waits if it must. `held` never waits: if it must, it raises NotHeld.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class Life:
     """How long a value may be used, in seconds."""
 
     fresh: float
-    """Served without a question."""
+    """Served without a fetch."""
     last_good: float
     """Served while it cannot be refreshed."""
     cooldown: float = 30.0
@@ -84,7 +84,7 @@ class Cached(Generic[T]):
     def get(self) -> T:
         """The value; raises Unavailable.
 
-        The caller that finds it stale fetches it and waits for that. All others get what is held.
+        The caller that finds it stale fetches it and waits. All others get the held value.
         """
         before = self._held
         with suppress(NotHeld):
@@ -131,21 +131,21 @@ class Cached(Generic[T]):
         return self._last_good()
 
     async def ready(self, in_thread: InThread = asyncio.to_thread) -> T:
-        """The value, fetched in a thread where it is not held; raises Unavailable."""
+        """The value, fetched in a thread if it is not held; raises Unavailable."""
         try:
             return self.held()
         except NotHeld:
             return await in_thread(self.get)
 
     async def newer(self, in_thread: InThread = asyncio.to_thread) -> T:
-        """`get_newer`, in a thread where it must fetch."""
+        """`get_newer`, in a thread if it must fetch."""
         try:
             return self.held_newer()
         except NotHeld:
             return await in_thread(self.get_newer)
 
     def get_newer(self) -> T:
-        """The value after a look for what the held one lacks; raises Unavailable.
+        """The value, fetched again for what the held one lacks; raises Unavailable.
 
         It is fetched at most once per cooldown. After a failed fetch it raises until the next one.
         """
@@ -183,7 +183,7 @@ class Cached(Generic[T]):
         last = self._last
         if last is None or last.error is None:
             return False
-        # An error may know better: throttling passes soon.
+        # An error can name a shorter time: throttling passes soon.
         return self._age(last.at) < (getattr(last.error, "cooldown", None) or self._life.cooldown)
 
     def _usable(self) -> bool:
@@ -195,6 +195,6 @@ class Cached(Generic[T]):
         raise Unavailable from (self._last.error if self._last else None)
 
     def _age(self, then: Instant) -> float:
-        # The larger difference. A wall clock that was set back makes a value stale, and not gone.
+        # The larger difference: a wall clock that was set back makes a value stale, not lost.
         wall, monotonic = (now - before for now, before in zip(self._clock(), then, strict=True))
         return max(self._life.fresh if wall < 0 else wall, monotonic)

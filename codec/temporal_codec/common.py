@@ -20,7 +20,7 @@ COMMON = tuple(map(CommonMetadata, (b"json/plain", b"binary/plain", b"binary/nul
 def recognise(serialized: bytes) -> tuple[CommonMetadata, int] | None:
     """Find one of the COMMON metadata and where its data starts, without a message object.
 
-    None where the payload has anything else in it, or is no payload: then `parse` decides.
+    None if the payload has anything else in it, or is no payload: then `parse` decides.
     """
     for common in COMMON:
         if serialized.startswith(common.before_size):

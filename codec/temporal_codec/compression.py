@@ -1,4 +1,4 @@
-"""Compressed payloads: inflated up to a cap, never first and measured after."""
+"""Compressed payloads: inflated up to a cap, never inflated first and measured later."""
 
 import zlib
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     try:
         inflated = ENCODINGS[encoding](data, cap)
     except PayloadError:
-        # How far it came is not known, only how far it can have come.
+        # How much it inflated is not known, only how much it can have been at most.
         allowance.take(min(cap, _MAX_RATIO * len(data)))
         raise
     allowance.take(len(inflated))

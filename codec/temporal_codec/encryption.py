@@ -51,12 +51,12 @@ def metadata_of(key_id: str) -> dict[str, bytes]:
 
 
 def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:
-    """Seal a serialized payload; the nonce's 12 bytes must never have served this key before."""
+    """Seal a serialized payload; never use the same nonce of 12 bytes twice with one key."""
     return nonce + key.cipher.encrypt(nonce, plaintext, None)
 
 
 def open_sealed(key: Key, data: bytes) -> bytes:
-    """Open what `seal` made; raises PayloadError where a byte is not as it was."""
+    """Open what `seal` made; raises PayloadError if a byte was changed."""
     size = len(data)
     if size < _LEAST_BYTES:
         raise PayloadError(Reason.TOO_SHORT)

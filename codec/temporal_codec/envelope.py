@@ -38,7 +38,7 @@ MESSAGES: Mapping[bytes, Path] = {
 
 
 def paths_of(metadata: Mapping[str, bytes]) -> Path:
-    """Where payloads lie in an envelope with this metadata; None where it is no envelope."""
+    """Where payloads lie in an envelope with this metadata; None if it is no envelope."""
     if metadata.get(MARK) != b"true" or metadata.get(ENCODING) != b"binary/protobuf":
         return None
     return MESSAGES.get(metadata.get(MESSAGE_TYPE, b""))
@@ -60,7 +60,7 @@ def with_opened(
 ) -> tuple[bytes, tuple[str, ...]] | None:
     """The envelope, serialized, with its payloads opened, and the labels of the keys.
 
-    None where there is nothing to open. Raises PayloadError where one cannot be opened.
+    None if there is nothing to open. Raises PayloadError if one cannot be opened.
     """
     paths = paths_of(payload.metadata)
     keys: list[tuple[str, ...]] = []

@@ -21,7 +21,7 @@ from enum import StrEnum
 
 
 def install(extras: str) -> str:
-    """What to do where the package was installed without what an extra brings."""
+    """What to do if the package was installed without an extra's libraries."""
     return f"run `pip install '.[{extras}]'` in a checkout, or install the wheel with [{extras}]."
 
 

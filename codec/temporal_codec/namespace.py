@@ -1,7 +1,7 @@
-"""Names of namespaces: what a Temporal Service registers, and the form that names a place.
+"""Names of namespaces: what a Temporal Service registers, and their form in other names.
 
 A Service takes any text. A file, a secret or an object in S3 does not, so a name that is part of
-theirs has a form of its own there: plain where that is safe, and escaped where it is not.
+theirs has a form of its own there: plain if that is safe, escaped if not.
 """
 
 import re
@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 @lru_cache(maxsize=64)
 def check_namespace(name: str) -> str:
-    """The name itself; raises InvalidNamespace where no namespace has it."""
+    """The name itself; raises InvalidNamespace if no namespace has it."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ class Operation(NamedTuple):
     writes: bool = False
     """Whether it makes payloads for the Temporal Service, and not only reads them."""
     needs_storage: bool = False
-    """Whether it is served only where a storage for large payloads is configured."""
+    """Whether it is served only if a storage for large payloads is configured."""
     passes_through: bool = False
     """Whether a denied caller may get the payloads back unchanged."""
 

@@ -36,7 +36,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 
 
 Outcome = Opened | PayloadError | None
-"""What decoding one payload gives; None where its encoding is not one of ours."""
+"""What decoding one payload gives; None if its encoding is not one of ours."""
 
 
 def decode(
@@ -83,7 +83,7 @@ async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[
 async def sealing_key(
     keys: Keys, in_thread: InThread = asyncio.to_thread, *, in_background: bool = False
 ) -> Key:
-    """The key that seals now, fetched in a thread where it is not held; raises as `sealing`."""
+    """The key that seals now, fetched in a thread if it is not held; raises as `sealing`."""
     try:
         return held(keys, in_background=in_background).sealing()
     except NotHeld:
@@ -144,7 +144,7 @@ class _Opener:
         return opened
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
-        """Take off all that are ours; None where not even the outermost one is."""
+        """Take off all encodings of ours; None if not even the outermost one is."""
         last, opener = self._last
         if metadata is not last:  # payloads of one request mostly share one metadata object
             opener = self._opener(metadata)

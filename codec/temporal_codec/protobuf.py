@@ -77,7 +77,7 @@ def message_class() -> type[PayloadMessage]:
 
 
 def parse(serialized: bytes) -> PayloadMessage:
-    """Read a serialized Payload; raises PayloadError where it is none."""
+    """Read a serialized Payload; raises PayloadError if it is none."""
     try:
         return message_class().FromString(serialized)
     except DecodeError:
@@ -87,7 +87,7 @@ def parse(serialized: bytes) -> PayloadMessage:
 def count_fields(serialized: bytes, at_most: int) -> int:
     """The number of fields in a serialized message; stops above `at_most`.
 
-    Raises PayloadError where it has what no Payload has; the rest is for `parse` to refuse.
+    Raises PayloadError if it has what no Payload has; the rest is for `parse` to refuse.
     """
     found, at, end = 0, 0, len(serialized)
     while at < end and found <= at_most:

@@ -1,6 +1,6 @@
-"""Strangers' texts, as logs and terminals may show them."""
+"""Texts from callers, as logs and terminals can show them."""
 
 
 def shown(text: str) -> str:
-    """The text in printable ASCII: what is not is escaped, and so is a backslash."""
+    """The text in printable ASCII: all other characters and backslashes are escaped."""
     return text.encode("unicode_escape", "backslashreplace").decode("ascii")

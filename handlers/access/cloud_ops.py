@@ -34,15 +34,15 @@ _MAX_PAGE_TOKEN = 2048
 # What a bearer token may look like; so a line's end cannot slip into the request.
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 
-# A failed update leaves the user as it was; all other states are of users who are not yet, or
-# not any more.
+# A failed update leaves the user unchanged; all other states mean that a user is not yet, or
+# no longer active.
 _STATES = frozenset(
     {"RESOURCE_STATE_ACTIVE", "RESOURCE_STATE_UPDATING", "RESOURCE_STATE_UPDATE_FAILED"}
 )
 
 
 class CloudError(Exception):
-    """Temporal Cloud did not give an answer that can be used; the message says why."""
+    """Temporal Cloud did not send a usable answer; the message says why."""
 
 
 class _AccountAccess(msgspec.Struct):
@@ -105,9 +105,9 @@ class CloudOps:
         self.key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
 
     def account_role(self, email: str) -> str | None:
-        """This person's role in the account; None where there is no such active user.
+        """This person's role in the account; None if there is no such active user.
 
-        It is empty where the API key may not see it. Raises CloudError or FetchError.
+        It is empty if the API key may not see it. Raises CloudError or FetchError.
         """
         user = self._user({"email": email})
         return None if user is None else user.account_role()
@@ -115,7 +115,7 @@ class CloudOps:
     def permission(self, email: str, namespace: str) -> str | None:
         """This person's permission for a namespace; None for one who has no access to it.
 
-        It is empty where access comes from a group, or where the API key may not see it.
+        It is empty if access comes from a group, or if the API key may not see it.
         Raises CloudError or FetchError.
         """
         try:
@@ -169,7 +169,7 @@ def _held(get: Callable[[], _Key]) -> _Key:
 
 def _page(document: bytes) -> _Page:
     try:
-        read_object(document, _MAX_DEPTH)  # msgspec would take a member twice
+        read_object(document, _MAX_DEPTH)  # msgspec accepts a member twice
         page = msgspec.json.decode(document, type=_Page)
     except (NotStrict, msgspec.MsgspecError) as error:
         raise CloudError(f"not a list of users: {error}") from None

@@ -44,7 +44,7 @@ _SMALL_ORDER = frozenset(
 
 
 class JwksError(CodecError):
-    """The document is no set of keys that may be used; the message says why."""
+    """The document is not a set of usable keys; the message says why."""
 
 
 class UnknownKid(Exception):
@@ -52,7 +52,7 @@ class UnknownKid(Exception):
 
 
 class JwksUnavailable(Exception):
-    """Whether the issuer has such a key cannot be told now."""
+    """It is not known now whether the issuer has such a key."""
 
 
 class Jwks:
@@ -151,7 +151,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Key]] = {
 
 
 def _is_weak(modulus: int) -> bool:
-    # Made by a faulty chip whose primes can be found (CVE-2017-15361): such a modulus is a power
+    # From a faulty chip, whose primes can be computed (CVE-2017-15361): such a modulus is a power
     # of the exponent modulo every small prime, which another is once in some 2^27 times.
     return all(modulus % prime in powers for prime, powers in _powers().items())
 

@@ -1,7 +1,7 @@
 """A signed token in its compact form, read strictly (rules T1 to T3). PyJWT checks signatures.
 
 What PyJWT's own reader takes and RFC 8725 would not is refused here: padding, other alphabets
-and spellings, members that are there twice, headers that change what the rest means.
+and spellings, members that are there twice, headers that change the meaning of the rest.
 """
 
 import re
@@ -17,7 +17,7 @@ from temporal_codec.strict_json import NotStrict, read_object
 MAX_HEADER_BYTES = 1024
 MAX_PAYLOAD_BYTES = 6144
 _TYPES = ("jwt", "at+jwt")
-# They change what the rest means, or name keys to be fetched: no token of ours has one.
+# They change the meaning of the rest, or name keys to fetch: no valid token has one.
 _REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "cty", "enc", "jku", "x5u", "jwk", "x5c"})
 _PART = re.compile(r"[A-Za-z0-9_-]+")
 _PADDED_PART = re.compile(r"[A-Za-z0-9_-]+={0,2}")
@@ -32,7 +32,7 @@ ID = re.compile(r"[!-~]{1,128}")
 
 
 class TokenRefused(Exception):
-    """The token proves nothing; the reason is for the record alone."""
+    """The token is not valid; the reason is for the record only."""
 
 
 def refuse(reason: str) -> NoReturn:

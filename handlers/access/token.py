@@ -21,7 +21,7 @@ from temporal_codec.strict_json import NotStrict, read_object
 
 
 class TrustUnavailable(Exception):
-    """Whom to believe is not known now; the message says why."""
+    """The trust document is not available now; the message says why."""
 
 
 class KeyStore(Protocol):
@@ -32,11 +32,11 @@ class KeyStore(Protocol):
 
     @property
     def cached(self) -> Cached[Any]:
-        """What holds them."""
+        """The caches that hold them."""
 
 
 class Verifier:
-    """Turns the token of a request into an Identity."""
+    """Makes an Identity from a request's token."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Verifier:
         open_keys: Callable[[Issuer], KeyStore],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take whom to trust, what opens an issuer's keys, and what gives the time in seconds."""
+        """Take the trusted issuers, what opens an issuer's keys, and a clock in seconds."""
         self._trust = Cached[Trust].of(trust) if isinstance(trust, Trust) else trust
         self._is_fixed = isinstance(trust, Trust)
         self._open_keys = open_keys
@@ -96,7 +96,7 @@ class Verifier:
         return {f"jwks of {each.name}": store.cached for each, store in self._keys.items()}
 
     def _store(self, issuer: Issuer, trust: Trust) -> KeyStore:
-        # What is held of an issuer stays while the document changes other ones.
+        # An issuer's keys are kept if the document changes other issuers.
         store = self._keys.get(issuer)
         if store is None:
             store = self._open_keys(issuer)
@@ -115,7 +115,7 @@ def _claims(payload: bytes) -> dict[str, Any]:
 def _as_load_balancer(
     signed: jws.Jws, claims: dict[str, Any], issuer: Issuer, now: float
 ) -> dict[str, Any]:
-    # What other issuers put into claims, a load balancer puts into the header it signs.
+    # A load balancer puts into its signed header what other issuers put into claims.
     header = signed.header
     if header.get("signer") != issuer.signer:
         refuse("signer")

@@ -31,7 +31,7 @@ Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=64)]
 
 
 class TrustError(CodecError):
-    """The document is no description of trust; the message says where and what."""
+    """The trust document is invalid; the message says where and why."""
 
 
 class IssuerDocument(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ def parse(document: bytes, *, with_cookies: bool = False) -> Trust:
     if document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise TrustError("it is UTF-16: save it as UTF-8")
     try:
-        read_object(document)  # msgspec would take a member twice
+        read_object(document)  # msgspec accepts a member twice
         read = msgspec.json.decode(document, type=TrustDocument)
     except (NotStrict, msgspec.MsgspecError) as error:
         raise TrustError(str(error)) from None

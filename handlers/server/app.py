@@ -65,7 +65,7 @@ def build_app(
     `write` keeps each request's record, and a response leaves only after it.
     """
     if (guard is None) != (settings.access is None):
-        raise ValueError("a guard is needed exactly where the settings require tokens")
+        raise ValueError("a guard is required exactly if the settings require tokens")
     keep_large_buffers()
     storage = Storage(settings.storage, MAX_DATA_BYTES) if settings.storage else None
     tools = Tools(settings, source, storage)
@@ -177,7 +177,7 @@ def _problem(error: CodecError) -> Problem:
 
 
 def keep_large_buffers() -> None:
-    """Let glibc keep buffers of a megabyte on the heap, where it would map and unmap each.
+    """Let glibc keep buffers of a megabyte on the heap; by default it maps and unmaps each.
 
     Freeing one block of this size raises its threshold; a 2 MiB payload decodes six times faster.
     """

@@ -1,7 +1,7 @@
 """The audit record: one line of JSON for each request, whatever became of it (rule A).
 
 It never holds a payload, a token or a key, and what a stranger wrote stands in it bounded and
-in printable ASCII. Its schema is this class; docs/audit.md explains it.
+in printable ASCII. This class is its schema; docs/audit.md explains it.
 """
 
 import re
@@ -37,7 +37,7 @@ class Record(
     """Version of the function that answered."""
     outcome: Outcome
     status: int
-    """Of the answer; 499 where the client was gone."""
+    """Of the response; 499 if the client disconnected."""
     duration_ms: float
     bytes_in: Count
     bytes_out: Count
@@ -54,7 +54,7 @@ class Record(
     issuer: str | None = None
     kid: str | None = None
     token: str | None = None
-    """The token's id (`jti`), or where it has none the start of its hash."""
+    """The token's id (`jti`), or if it has none, the start of its hash."""
     token_from: str | None = None
     """The place in the request that the token came from."""
     rule: Text | None = None
@@ -86,7 +86,7 @@ class Record(
 
 
 Write = Callable[[Record], None]
-"""Keeps a record; where it raises, the request is not answered."""
+"""Keeps a record; if it raises, the request is not answered."""
 
 
 def begin(context: object) -> Record:
@@ -124,4 +124,4 @@ def lines_to(file: TextIO) -> Write:
 
 
 def discard(_record: Record) -> None:
-    """Keep no record: for a laptop where everybody may read everything."""
+    """Keep no record: for a local server without tokens."""

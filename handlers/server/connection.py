@@ -45,7 +45,7 @@ class Waiting:
         self._since.pop(connection, None)
 
     def make_room(self, newest: "BoundedConnection") -> None:
-        """Close the one that waits longest, or the newest where all others are at work."""
+        """Close the one that waits longest, or the newest if all others are busy."""
         oldest = next(iter(self._since), newest)
         self.close(oldest, "too many connections")
 

@@ -35,7 +35,7 @@ class _Formatter(logging.Formatter):
 
 
 def field(name: str, value: object) -> str:
-    """A field of a line, quoted where the value could be read as another field."""
+    """A field of a line, quoted if the value could be read as another field."""
     text = shown(str(value))
     return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text)}"
 

@@ -56,7 +56,7 @@ class Request:
         return f"{parameter}=true".encode() in self._query.split(b"&")
 
     async def body(self) -> bytes:
-        """The whole body; raises Problem where it is too large or too slow, or Disconnected."""
+        """The whole body; raises Problem if it is too large or too slow, or Disconnected."""
         self.seconds_left()
         try:
             async with asyncio.timeout(BODY_SECONDS) as limit:
@@ -95,7 +95,7 @@ class Request:
             raise
 
     def seconds_left(self) -> float:
-        """The time until it must be answered; raises Problem where that is over."""
+        """The time until it must be answered; raises Problem if that is over."""
         left = self._seconds - self._passed()
         if left <= 0:
             raise Problem("time")

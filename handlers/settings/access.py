@@ -1,4 +1,4 @@
-"""Settings of who may call: whose tokens are believed, and who of their bearers may read."""
+"""Settings of access: which tokens are accepted, and which of their holders may read."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whose tokens are believed, and who of them may read."""
+    """Which tokens are accepted, and which of their holders may read."""
 
     trust: Trust
     """Whom to believe: nobody, if a document names the issuers."""
@@ -34,7 +34,7 @@ class Access:
 
 
 def read_access(environ: Environ) -> Access:
-    """Whose tokens are believed; raises SettingsError."""
+    """Which tokens are accepted; raises SettingsError."""
     authorizer = choice(environ, "CODEC_AUTHORIZER")
     policy = text(environ, "CODEC_POLICY") or None
     if policy is not None and not re.fullmatch(r"(file|ssm):.+|s3:[^/]+/.+", policy):

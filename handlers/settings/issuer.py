@@ -1,4 +1,4 @@
-"""The issuers whose tokens are believed, and where in a request a token may be."""
+"""The issuers whose tokens are accepted, and where in a request a token may be."""
 
 import re
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ class LocalSettings:
     tls_cert: str | None
     tls_key: str | None
     trusted_proxies: tuple[str, ...]
-    """Networks of the proxies whose X-Forwarded-For is believed."""
+    """Networks of the proxies whose X-Forwarded-For is trusted."""
     workers: int
     access_log: bool
     """Whether to log a line for each request: it takes as long as decoding a small payload."""

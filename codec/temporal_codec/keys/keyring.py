@@ -20,7 +20,7 @@ class Keyring:
     """
 
     def __init__(self, keys: Iterable[Key] = (), *, derives: bool = False) -> None:
-        """Take any number of keys; raises KeyringError where two share an id.
+        """Take any number of keys; raises KeyringError if two share an id.
 
         `derives` is for keys that are added: whether each namespace has one of its own. A ring
         whose last key derives goes on so.
@@ -68,9 +68,9 @@ class Keyring:
 
 
 def with_key(text: bytes, key: Key) -> bytes:
-    """A ring's text with one more key; all else in it stays, members that we do not know too.
+    """A ring's text with one more key; everything else stays, including unknown members.
 
-    Raises KeyringError where the text is no ring, has the id already, or would grow too large.
+    Raises KeyringError if the text is no ring, has the id already, or would grow too large.
     """
     Keyring([*Keyring.from_json(text), key])
     document = msgspec.json.decode(text)
@@ -82,9 +82,9 @@ def with_key(text: bytes, key: Key) -> bytes:
 
 
 def without_key(text: bytes, key_id: str) -> bytes:
-    """A ring's text without one of its keys; all else in it stays, as `with_key` leaves it.
+    """A ring's text without one of its keys; everything else stays, as with `with_key`.
 
-    Raises KeyringError where the text is no ring, or has no such key.
+    Raises KeyringError if the text is no ring, or has no such key.
     """
     if key_id not in {key.id for key in Keyring.from_json(text)}:
         raise KeyringError("it has no key of this id")

@@ -17,20 +17,20 @@ class Keys(Protocol):
     """One namespace's keys.
 
     A class may have a method `held(*, in_background=False)` beside these: the keys that are used
-    without waiting, whose methods raise NotHeld where a key must be fetched. Without it every use
+    without waiting, whose methods raise NotHeld if a key must be fetched. Without it every use
     takes a thread.
     """
 
     def opening(self, key_id: bytes) -> Key:
         """The key of this id.
 
-        Raises PayloadError where there is none, KeyringUnavailable where that is not known now.
+        Raises PayloadError if there is none, KeyringUnavailable if that is not known now.
         """
 
     def sealing(self) -> Key:
         """The key that seals now.
 
-        Raises KeyringNotFound where there is no ring, KeyringUnavailable where it is unreachable.
+        Raises KeyringNotFound if there is no ring, KeyringUnavailable if it is unreachable.
         """
 
     @property
@@ -39,7 +39,7 @@ class Keys(Protocol):
 
 
 class _NoKeys:
-    """What is held of keys that do not say so."""
+    """What is held by keys that do not say so."""
 
     is_stale = False
 
@@ -58,7 +58,7 @@ def held(keys: Keys, *, in_background: bool = False) -> Keys:
 
 
 Ring = Callable[[], Keyring | None]
-"""Gives a ring, or None where there is none; raises Unavailable, or NotHeld."""
+"""Gives a ring, or None if there is none; raises Unavailable, or NotHeld."""
 
 
 class RingKeys:
@@ -92,7 +92,7 @@ class RingKeys:
             ring = _ask(self._get_newer)
             key = ring.get(key_id) if ring is not None else None
         if key is None:
-            # The id is a stranger's text: its length and hash are enough to look for it.
+            # The id is a caller's text: its length and hash are enough to search for it.
             about = f"key-id:{len(key_id)}:{fingerprint(key_id)}"
             raise PayloadError(Reason.UNKNOWN_KEY if ring is not None else Reason.NO_KEYRING, about)
         return self._own(key) if key.derives else key

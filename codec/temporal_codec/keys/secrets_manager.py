@@ -1,6 +1,6 @@
 """Key rings from AWS Secrets Manager.
 
-Nobody else's module loads it: without such a ring a server never pays for it.
+No other module imports it, so a server without such a ring does not pay for it.
 """
 
 import re
@@ -41,7 +41,7 @@ class SecretsManagerLoader:
         """
         name = self._name.replace(PLACEHOLDER, place_name(namespace))
         try:
-            # The stage is named: what comes without one is not the same everywhere.
+            # The stage is named, because the default differs between implementations.
             answer = self._service.ask("get_secret_value", SecretId=name, VersionStage=CURRENT)
         except AwsError as error:
             if error.code == "ResourceNotFoundException":
@@ -59,7 +59,7 @@ def _region(name: str) -> str | None:
     except ValueError as error:
         raise KeyringError(f"a key ring's ARN is wrong: {error}") from None
     if name.startswith("arn:") and PLACEHOLDER in name:
-        # Half an ARN names a secret, too: a namespace's name could end in another one's.
+        # A partial ARN also names a secret, so one namespace's name could select another's secret.
         raise KeyringError("{namespace} cannot stand in an ARN: use the secret's name")
     return region
 

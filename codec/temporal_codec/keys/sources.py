@@ -19,7 +19,7 @@ RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
 
 Loader = Callable[[str], Keyring]
-"""Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or what it likes."""
+"""Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or any other error."""
 
 
 class KeySource(Protocol):
@@ -88,12 +88,12 @@ class RingSource:
         return self._keys[check_namespace(namespace)]
 
     def caches(self) -> list[Cached[Keyring | None]]:
-        """What every namespace needs: one ring for all, or nothing where each has its own."""
+        """What every namespace needs: one ring for all, or nothing if each has its own."""
         return [self._shared] if self._shared else []
 
 
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:
-    # A ring that nothing can be sealed with is not ready: a fault, asked for again soon.
+    # A ring without an active key is a fault: it is fetched again soon.
     try:
         ring = load(namespace)
         ring.sealing(moment(clock))
@@ -147,7 +147,7 @@ _LOADERS: dict[str, Callable[[str], Loader]] = {
 def development_ring() -> Keyring:
     """The well-known key of Temporal's encryption samples, under each of its ids.
 
-    Everybody has this key: it protects nothing.
+    This key is public: it protects nothing.
     """
     secret = b"test-key-test-key-test-key-test!"
     since = datetime(2020, 1, 1, tzinfo=UTC)

@@ -55,7 +55,7 @@ def parse(document: bytes) -> Policy:
     if document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise PolicyError("it is UTF-16: save it as UTF-8")
     try:
-        read_object(document)  # msgspec would take a member twice
+        read_object(document)  # msgspec accepts a member twice
         read = msgspec.json.decode(document, type=PolicyDocument)
     except NotStrict as error:
         raise PolicyError(str(error)) from None

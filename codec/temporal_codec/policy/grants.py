@@ -18,7 +18,7 @@ class Identity:
 
     subject: str
     email: str | None
-    """In lower-case ASCII; None where the token names none that may decide."""
+    """In lower-case ASCII; None if the token names none that may decide."""
     issuer: str
     kid: str = ""
     token: str = ""

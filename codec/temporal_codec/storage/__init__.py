@@ -1,1 +1,1 @@
-"""Payloads that lie in S3, and the references that stand for them."""
+"""Payloads in S3, and the references to them."""

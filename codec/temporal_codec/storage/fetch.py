@@ -43,9 +43,9 @@ Fetched = Mapping[Reference, bytes | PayloadError]
 
 
 def pieces(body: Body, sha256_hex: str) -> Iterator[bytes]:
-    """An object's pieces. It is what it must be only if the last one was given without an error.
+    """An object's pieces. It is genuine only if the last piece came without an error.
 
-    Raises PayloadError where its bytes are others, StorageUnavailable where it broke off.
+    Raises PayloadError if its bytes differ, StorageUnavailable if it breaks off.
     """
     digest, size = sha256(), 0
     while piece := body.read():
@@ -106,7 +106,7 @@ class _Errand:
         self._sizes: dict[Reference, int] = {}
 
     def fetch(self, reference: Reference) -> bytes | PayloadError:
-        """One object's bytes, at the second attempt if it must be."""
+        """One object's bytes, with a second attempt if needed."""
         try:
             try:
                 return self._attempt(reference)

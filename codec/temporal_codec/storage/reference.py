@@ -25,7 +25,7 @@ from temporal_codec.payload import ENCODING
 
 REFERENCE_TYPE = b"temporal.api.sdk.v1.ExternalStorageReference"
 _PROTOBUF = b"json/protobuf"
-DRIVER = "aws.s3driver"  # as the SDKs call theirs unless told otherwise
+DRIVER = "aws.s3driver"  # the SDKs' default name
 _LEGACY = b"json/external-storage-reference"
 MAX_REFERENCE_BYTES = 8192  # a key has at most 1,024, a bucket's name 63
 MAX_KEY_BYTES = 1024
@@ -35,7 +35,7 @@ _KEY = re.compile(rf"[!-~]{{1,{MAX_KEY_BYTES}}}")
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Where a payload lies, and what it must be. A stranger wrote it: nothing in it is trusted."""
+    """Where a payload is, and what it must be. A caller wrote it, so nothing in it is trusted."""
 
     driver: str
     bucket: str
@@ -43,7 +43,7 @@ class Reference(msgspec.Struct, frozen=True):
     sha256: str
     """Of the serialized payload, in lower-case hexadecimal digits."""
     size: int | None = msgspec.field(default=None)
-    """What it has in S3, in bytes, as far as the reference tells."""
+    """Its size in S3 in bytes, according to the reference."""
 
 
 # Members of other names are none of ours, and a name that stands twice gives its last value: the
@@ -80,7 +80,7 @@ def is_reference(metadata: Mapping[str, bytes]) -> bool:
 def read_reference(
     metadata: Mapping[str, bytes], data: bytes, sizes: Sequence[int] = ()
 ) -> Reference:
-    """The reference that such a payload holds; raises PayloadError where it is not in order."""
+    """The reference that such a payload holds; raises PayloadError if it is invalid."""
     if len(data) > MAX_REFERENCE_BYTES:
         raise PayloadError(Reason.BAD_REFERENCE)
     try:
@@ -120,7 +120,7 @@ class AllowedReferences:
         The prefix holds the name as the SDKs write it, and no other spelling of it is taken.
         """
         prefixes = [f"v0/ns/{_in_a_key(check_namespace(namespace))}/"] + ["v0/d/"] * self.shared
-        # S3 knows no folders and takes dots as they are; what stands between need not.
+        # S3 has no folders and keeps dots; software in between might not.
         walks = {"", ".", ".."} & set(reference.key.split("/"))
         inside = reference.key.startswith(tuple(prefixes)) and not walks
         if not inside or reference.bucket not in self.buckets:

@@ -1,6 +1,6 @@
-"""Payloads that lie in S3: references among decoded payloads give way to what they lead to.
+"""Payloads in S3: references among decoded payloads are replaced by their objects.
 
-Everybody who can write into a history can write a reference. It decides nothing but which object,
+Everybody who can write into a history can write a reference. It only selects an object,
 of the buckets that an operator named, under the prefix of the namespace that was authorised; and
 what comes is used only when its SHA-256 is the reference's.
 """
@@ -27,7 +27,7 @@ from temporal_codec.storage.reference import (
 
 
 class Resolved(NamedTuple):
-    """Outcomes, with what lay in S3 in its place."""
+    """Outcomes, with the objects in place of their references."""
 
     outcomes: list[Outcome]
     references: frozenset[int]
@@ -57,9 +57,9 @@ class Storage:
         outcomes: Sequence[Outcome],
         session: Session,
     ) -> Resolved:
-        """Put what lies in S3 in the place of each reference among decoded payloads.
+        """Replace each reference among decoded payloads by its object in S3.
 
-        What a reference leads to is decoded, too; where that is a reference again, it stays one.
+        What a reference leads to is decoded, too; if that is a reference again, it stays one.
 
         Raises:
             StorageUnavailable: an object cannot be fetched now.
@@ -106,7 +106,7 @@ class Storage:
 def find_reference(payload: Received, outcome: Outcome) -> Reference | None:
     """The reference that a payload is, or was found to be under its encodings.
 
-    Raises PayloadError where it is one that is not in order.
+    Raises PayloadError if it is an invalid one.
     """
     if outcome is None:
         metadata = payload.metadata

@@ -1,7 +1,7 @@
 """Objects from Amazon S3, one GET each, with botocore alone.
 
-Nothing else is ever asked: no list, no head, no other region, no address that an answer names.
-Nobody else's module loads it: a server that meets no reference never pays for it.
+It sends no other request: no list, no head, no other region, no address from a response.
+No other module imports it, so a server without references does not pay for it.
 """
 
 from typing import Any
@@ -37,9 +37,9 @@ class S3:
     def __init__(self, **more: Any) -> None:  # noqa: ANN401 — they are botocore's
         """Take options of botocore's Config, such as other deadlines.
 
-        Raises StorageUnavailable where no client can be made.
+        Raises StorageUnavailable if no client can be made.
         """
-        # The whole object is verified against its SHA-256, so S3's own checksums tell nothing.
+        # The whole object is verified against its SHA-256, so S3's own checksums add nothing.
         more = {"response_checksum_validation": "when_required", **more}
         try:
             client = make_client("s3", **more)
@@ -82,7 +82,7 @@ class S3Body:
         return piece
 
     def close(self) -> None:
-        """Give the connection up, with what is still on its way."""
+        """Close the connection, and drop what is still in transit."""
         self._raw.close()
 
 

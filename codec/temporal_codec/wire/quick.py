@@ -1,4 +1,4 @@
-"""The quick reader of requests, for what every known client writes.
+"""The quick reader of requests, for the form that every known client writes.
 
 It gives up on anything else. The complete one, `temporal_codec.wire.strict`, then decides, and
 finds the words for what is wrong.
@@ -21,7 +21,7 @@ _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 def read(body: bytes, most: float = math.inf) -> list[Received]:
     """Read a request's body; raises WireError, whose message names the payload and the field.
 
-    More than `most` payloads are TooManyPayloads, told before any of them is looked at.
+    More than `most` payloads are TooManyPayloads, reported before any of them is read.
     """
     received = _read_quickly(body, most)
     return strict.read(body, most) if received is None else received
@@ -63,13 +63,13 @@ def _read_quickly(body: bytes, most: float) -> list[Received] | None:
             found = _NEXT.match(body, at)
     except (ValueError, RecursionError):  # of msgspec, of base64, of UTF-8: all are ValueErrors
         return None
-    # None at all, or too many, are for the complete way.
+    # The complete reader handles none at all, and too many.
     return received if 0 < len(received) <= most and _END.fullmatch(body, at) else None
 
 
 def _metadata(text: bytes) -> Mapping[str, bytes]:
     members = _METADATA_DECODER.decode(text)
-    # Of two members with one name the decoder keeps the last, and says nothing. There is one
+    # If two members have one name, the decoder keeps the last without an error. There is one
     # colon for each; one in a name looks like a member too many, which does no harm.
     if text.count(b":") != len(members):
         raise ValueError

@@ -1,4 +1,4 @@
-"""Answers' JSON: ``{"payloads": [...]}`` in the proto3 form that Temporal's clients read."""
+"""JSON of responses: ``{"payloads": [...]}`` in the proto3 form that Temporal's clients read."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -48,7 +48,7 @@ def render(payload: HasContent, sizes: Iterable[int] = ()) -> Pieces:
 
 
 def render_received(payload: Received) -> Pieces:
-    """A payload's JSON, to go back as it came."""
+    """A payload's JSON, to be returned unchanged."""
     return render(payload, payload.sizes)
 
 
@@ -61,7 +61,7 @@ def render_opened(opened: Opened) -> Pieces:
     size = len(serialized)
     if start == size:
         return _COMMON_EMPTY[common]
-    # A copy of what is large would be the most that a request holds at one time.
+    # A copy of large data would be a request's peak of memory.
     data = serialized[start:] if size < _COPY_BELOW else memoryview(serialized)[start:]
     return _COMMON_OPEN[common], b64encode(data), b'"}'
 

@@ -1,4 +1,4 @@
-"""The complete reader of requests: what one reader takes for this and another for that is refused.
+"""The complete reader of requests: it rejects what two readers could understand differently.
 
 Each refusal names the payload and the field, and never shows what was sent.
 """
@@ -39,7 +39,7 @@ def read(body: bytes, most: float) -> list[Received]:
 
 
 class _Anything(msgspec.Struct, gc=False):
-    """An object of which nothing is kept."""
+    """An object whose content is dropped."""
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -53,7 +53,7 @@ def _check_number_at_once(body: bytes, most: float) -> None:
     # A body has room for a million and a half: to read them all takes seconds.
     try:
         payloads = _COUNTED.decode(body).payloads
-    except (ValueError, RecursionError):  # the words for it are found later
+    except (ValueError, RecursionError):  # the message is made later
         return
     _check_number(payloads, most)
 

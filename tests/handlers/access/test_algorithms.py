@@ -113,7 +113,7 @@ def of_every_family(algorithm: str) -> dict[str, str]:
         "a byte more": with_signature(algorithm, lambda raw: raw + b"\0"),
         "a byte before": with_signature(algorithm, lambda raw: b"\0" + raw),
         "a byte less": with_signature(algorithm, lambda raw: raw[:-1]),
-        "nought": with_signature(algorithm, lambda raw: bytes(len(raw))),
+        "empty": with_signature(algorithm, lambda raw: bytes(len(raw))),
         "ones": with_signature(algorithm, lambda raw: b"\xff" * len(raw)),
         "reversed": with_signature(algorithm, lambda raw: raw[::-1]),
         **{f"bit {n}": with_signature(algorithm, flipped(n)) for n in (0, 1, 31, 32, -2, -1)},
