@@ -18,7 +18,7 @@ from temporal_codec.keys.sources import open_source
 
 
 def main() -> None:
-    """Serve until interrupted; a wrong setting ends it at once with a sentence."""
+    """Serve until interrupted; a wrong setting ends it at once with an error message."""
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
         app = _app(local, settings)
@@ -38,7 +38,7 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     source, guard = open_source(settings.keyring), make_guard(settings.access)
     needed = caches(source, guard)
     warm(needed.values())
-    # Where everybody may read, there is nobody to be held to account.
+    # If everybody may read, there is nobody to record.
     write = lines_to(sys.stdout) if settings.access else discard
     write = console.with_lines(write) if local.access_log else write
     console.logs_to_stderr()

@@ -1,4 +1,4 @@
-"""Settings, parsed once at start: the only reader of the environment, which is an argument.
+"""Settings, parsed once at start from the environment, which is an argument.
 
 A setting that is wrong stops the start; the message names it and never shows its value.
 """
@@ -22,18 +22,18 @@ class ServerSettings:
     cors: Cors
     keyring: str
     operations: tuple[str, ...]
-    """What is served: CODEC_OPERATIONS, and `download` where there is a storage to decode from."""
+    """What is served: CODEC_OPERATIONS, and `download` if there is a storage to decode from."""
     default_namespace: str | None
     strict: bool
     compress: bool
     storage: AllowedReferences | None
     """Which references to payloads in S3 are followed; None follows none."""
     access: Access | None
-    """Who may call; None lets everybody, and is refused on Lambda."""
+    """Who may call; None allows everybody, and is rejected on Lambda."""
     digests: int
     """How many payloads of a request a record names by their digests."""
     service: str
-    """What metrics are counted under: the stack's name."""
+    """The dimension `service` of metrics: the stack's name."""
     warms: bool
     """Whether to fetch keys and policy at start; a snapshot would hold them for days."""
 
