@@ -56,7 +56,7 @@ def served(cloudformation: Client, stack: str) -> list[str]:
 
 
 def check(stack: str, session: Client) -> str | None:
-    """What is wrong with what a stack serves, in a sentence; None where nothing is."""
+    """What is wrong with what a stack serves, in a sentence; None if nothing is."""
     names = served(session.create_client("cloudformation"), stack)
     old = list(stale(session.create_client("lambda"), names))
     if not old:

@@ -80,7 +80,7 @@ def environments(
 
 
 def ask(function: Function, event: Event, status: int = 200) -> float:
-    """Seconds until it is answered; raises RuntimeError where it is not."""
+    """Seconds until it is answered; raises RuntimeError if it is not."""
     start = time.perf_counter()
     answer = function.invoke(event)
     took = time.perf_counter() - start

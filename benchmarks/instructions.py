@@ -40,7 +40,7 @@ def _run(command: list[str]) -> str:
 
 
 def perf(command: list[str]) -> int:
-    """Counted by the processor; raises RuntimeError where it has no counter for it."""
+    """Counted by the processor; raises RuntimeError if it has no counter for it."""
     told = _run(["perf", "stat", "-x", ",", "-e", "instructions:u", *command])
     found = re.search(r"^(\d+),.*instructions:u", told, re.MULTILINE)
     if not found:

@@ -28,7 +28,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self) -> bytes:
-        """The answer, head and all; raises RuntimeError where its status is another."""
+        """The answer, head and all; raises RuntimeError if its status is another."""
         self._socket.sendall(self._request)
         answer = self._socket.recv(1 << 20)
         while _END not in answer:

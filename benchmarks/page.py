@@ -21,7 +21,7 @@ def show(
 
 
 def write(texts: Mapping[str, str], plots: Mapping[str, str], page: Path = PAGE) -> None:
-    """Put each section between its marks; raises ValueError where a mark is missing."""
+    """Put each section between its marks; raises ValueError if a mark is missing."""
     whole = page.read_text()
     for name, text in texts.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"

@@ -37,7 +37,7 @@ def locks(folder: Path) -> dict[str, Path]:
 
 
 def audit(lock: Path, more: list[str]) -> list[dict[str, Any]] | None:
-    """What pip-audit says of each package; None where it reaches no service at all."""
+    """What pip-audit says of each package; None if it reaches no service at all."""
     command: list[str | Path] = [
         PIP_AUDIT,
         "--require-hashes",

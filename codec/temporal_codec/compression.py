@@ -17,7 +17,7 @@ def deflate(data: bytes) -> bytes:
 
 
 def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
-    """Inflate one of ENCODINGS; raises PayloadError at the cap, or where it is not whole."""
+    """Inflate one of ENCODINGS; raises PayloadError at the cap, or if it is not whole."""
     cap = allowance.next_cap()
     try:
         inflated = ENCODINGS[encoding](data, cap)

@@ -65,7 +65,7 @@ class EncryptionCodec(PayloadCodec):
     async def decode(self, payloads: Payloads) -> list[Payload]:
         """Open each payload.
 
-        Raises PayloadError where one can never be opened: a worker must not take ciphertext for
+        Raises PayloadError if one can never be opened: a worker must not take ciphertext for
         a value. Raises KeyringUnavailable if the keys cannot be fetched now, and NotEncrypted where
         only encrypted payloads are taken.
         """

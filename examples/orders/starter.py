@@ -69,7 +69,7 @@ async def order_regularly(client: Client, customer: str) -> ScheduleHandle:
 
 
 async def open_billing(client: Client) -> None:
-    """Make the Nexus endpoint, where there is none yet."""
+    """Make the Nexus endpoint, if there is none yet."""
     spec = EndpointSpec(name=ENDPOINT)
     spec.target.worker.CopyFrom(
         EndpointTarget.Worker(namespace=client.namespace, task_queue=TASK_QUEUE)

@@ -7,7 +7,7 @@ from temporal_codec.keys.secrets_manager import CURRENT, secret_text
 
 
 class Secret:
-    """A secret's text in AWS Secrets Manager, fetched anew at each call."""
+    """A secret's text in AWS Secrets Manager, fetched again at each call."""
 
     def __init__(self, name: str) -> None:
         """Take its name or ARN."""

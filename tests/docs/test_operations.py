@@ -71,7 +71,7 @@ def test_every_block_is_a_session_or_about_aws() -> None:
 
 
 def test_the_rings_in_secrets_manager_obey(secrets: Gate, moto: int) -> None:
-    """Every command on a secret, in order; a ring that waits to seal is begun anew."""
+    """Every command on a secret, in order; a ring that waits to seal is begun again."""
     aws = client(moto)
     for words in lines("temporal-codec"):
         if words[1] == "rotate":

@@ -1,6 +1,6 @@
 """A real Temporal: its development server, its command line, and a worker that encrypts.
 
-`make temporal` installs server and command line, which are one program, where there is Go.
+`make temporal` installs server and command line, which are one program, if there is Go.
 """
 
 import shutil

@@ -248,7 +248,7 @@ def test_nothing_in_a_stack_s_life_destroys_a_key(template: str) -> None:
     kept = [r for r in resources.values() if r["Type"] in {SECRET, "AWS::KMS::Key"}]
     assert len(kept) == (3 if template == "template.yaml" else 1)
     for each in kept:
-        # Only what a failed first deployment created goes again: a retry creates it anew.
+        # Only what a failed first deployment created goes again: a retry creates it again.
         assert each["DeletionPolicy"] == "RetainExceptOnCreate"
         assert each["UpdateReplacePolicy"] == "Retain"
         if each["Type"] == SECRET:

@@ -78,7 +78,7 @@ def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
     return render_sealed
 
 
-@lru_cache(maxsize=64)  # made anew it takes as long as sealing two small payloads
+@lru_cache(maxsize=64)  # made again it takes as long as sealing two small payloads
 def _before_sealed(key_id: str) -> bytes:
     return _before_data(encryption.metadata_of(key_id))
 

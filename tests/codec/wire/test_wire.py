@@ -312,7 +312,7 @@ def test_what_clients_write_is_read_quickly(written: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        # What looks like data where there is none.
+        # What looks like data if there is none.
         b'{"payloads":[{"metadata":{"data":"eA=="}}]}',
         b'{"payloads":[{"metadata":{"a":"","data":"eA=="}},{"metadata":{},"data":""}]}',
         b'{"payloads":[{"metadata":{"a\\"},\\"data":"eA=="},"data":"eHg="}]}',

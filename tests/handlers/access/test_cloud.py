@@ -288,7 +288,7 @@ def test_one_old_answer_of_two_is_told(
 ) -> None:
     allows(cloud)
     clock.advance(300)
-    allows(cloud, namespace=BILLING)  # asks for the person anew
+    allows(cloud, namespace=BILLING)  # asks for the person again
     account.fault = "500"
     assert allows(cloud) == EVERYTHING
     assert decided(cloud, who(), ORDERS, "decode").stale == ("policy",)
@@ -503,7 +503,7 @@ def test_a_hundred_at_once_ask_once(cloud: CloudAuthorizer, account: CloudOps) -
 def test_others_do_not_wait_for_a_refresh(
     cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
 ) -> None:
-    """One asks anew for the person and one for the namespace; all others get what is held."""
+    """One asks again for the person and one for the namespace; all others get what is held."""
     assert allows(cloud) == EVERYTHING
     clock.advance(300)
     account.open.clear()
