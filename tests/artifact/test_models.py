@@ -43,7 +43,7 @@ def test_whatever_service_the_code_names_stays() -> None:
     """Or its client could not be made on Lambda, though it can on a laptop."""
     roots = (ROOT / "codec/temporal_codec", ROOT / "handlers")
     sources = [file.read_text() for root in roots for file in root.rglob("*.py")]
-    named = re.findall(r"make_client\(.*?\"(\w+)\"", "".join(sources))
+    named = re.findall(r"(?:make_client|_service)\(.*?\"(\w+)\"", "".join(sources))
     assert {"s3", "secretsmanager", "ssm"} <= set(named) <= CALLED.keys()
 
 

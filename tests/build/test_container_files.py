@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
+from handlers.settings.table import SETTINGS
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT
 from tests.rigs.sam import make
 
 CHECKERS = ROOT / ".tools/release/bin"
 COMPOSE = ROOT / ".tools/compose/compose"
+EXAMPLES = [
+    ROOT / "docs/container.md",
+    ROOT / "examples/compose.yaml",
+    ROOT / "examples/kubernetes/deployment.yaml",
+]
 MANIFESTS = sorted((ROOT / "examples/kubernetes").glob("*.yaml"))
 
 
@@ -137,6 +143,14 @@ def test_compose_reads_the_example_and_builds_this_checkout() -> None:
     services = compose()["services"]
     assert set(services) == {"postgresql", "temporal", "temporal-ui", "codec-server"}
     assert Path(services["codec-server"]["build"]["context"]) == ROOT
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_every_setting_of_the_examples_is_one(file: Path) -> None:
+    """A server does not start with an unknown `CODEC_*` variable."""
+    named = set(re.findall(r"(?<!TEMPORAL_)\bCODEC_[A-Z_]+\b", file.read_text()))
+    assert named
+    assert named <= set(SETTINGS)
 
 
 @pytest.mark.real("Compose's parser")

@@ -1,6 +1,7 @@
 """The container image under a real Docker: small, without root, without a shell, bounded."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -8,17 +9,22 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+import yaml
 
+from temporal_codec.keys.sources import development_ring
 from tests.rigs.docker import Docker, docker
+from tests.rigs.issuer import issuer, token
 from tests.rigs.processes import ROOT, free_port, listens
 from tests.rigs.sam import make
 from tests.vectors_read import payloads, vectors
 
 NAME = "temporal-codec-server:test"
-HARDENED = (
+BOUND = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-    *("--memory", "256m", "--network", "host"),
+    *("--memory", "256m"),
 )
+HARDENED = (*BOUND, "--network", "host")
+PAGE = (ROOT / "docs/container.md").read_text()
 JSON = {"content-type": "application/json"}
 
 pytestmark = pytest.mark.real("Docker")
@@ -46,14 +52,21 @@ def container(daemon: Docker, *options: str, **settings: str) -> Iterator[tuple[
     variables = {"HOST": "127.0.0.1", "PORT": str(port), **settings}
     given = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
     name = f"codec-{port}"
-    daemon.run("run", "--detach", "--name", name, *HARDENED, *given, *options, NAME)
+    with started(daemon, name, port, *HARDENED, *given, *options):
+        yield name, port
+
+
+@contextmanager
+def started(daemon: Docker, name: str, port: int, *options: str) -> Iterator[None]:
+    """Run the image with these options until it listens; it is removed afterwards."""
+    daemon.run("run", "--detach", "--name", name, *options, NAME)
     try:
         deadline = time.monotonic() + 30
         while not listens(port):
             logs = daemon.attempt("logs", name)
             assert time.monotonic() < deadline, logs.stdout + logs.stderr
             time.sleep(0.05)
-        yield name, port
+        yield
     finally:
         daemon.attempt("rm", "--force", name)
 
@@ -173,3 +186,97 @@ def test_its_bill_lists_libraries_and_debian_packages(daemon: Docker) -> None:
     assert {"pkg:pypi/uvicorn", "pkg:pypi/cryptography", "pkg:deb/debian/python3.13"} <= purls
     identity = daemon.run("image", "inspect", "--format", "{{.Id}}", NAME).strip()
     assert identity in {each["value"] for each in bill["metadata"]["component"]["properties"]}
+
+
+def healthy(port: int, query: str = "") -> httpx.Response:
+    """What a probe is answered, once the port is forwarded to the process."""
+    url = f"http://127.0.0.1:{port}/healthz{query}"
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return httpx.get(url, trust_env=False, timeout=10)
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_the_laptops_line_serves_this_machine(daemon: Docker) -> None:
+    """docs/container.md: a published port, and `CODEC_OPEN` says that it is this machine's own."""
+    (line,) = re.findall(r"^docker run .*CODEC_OPEN.*$", PAGE, re.MULTILINE)
+    port = free_port()
+    words = line.replace("127.0.0.1:8081:", f"127.0.0.1:{port}:").split()[2:-1]
+    with started(daemon, f"laptop-{port}", port, *words[1:]):
+        assert healthy(port).json() == {"status": "ok"}
+
+
+def test_the_service_of_compose_serves(daemon: Docker) -> None:
+    """With its settings and bounds; its health check, run inside, succeeds."""
+    service = yaml.safe_load((ROOT / "examples/compose.yaml").read_text())["services"]
+    settings = service["codec-server"]["environment"]
+    given = [part for name, value in settings.items() for part in ("--env", f"{name}={value}")]
+    port = free_port()
+    name = f"compose-{port}"
+    with started(daemon, name, port, *BOUND, "--publish", f"127.0.0.1:{port}:8081", *given):
+        assert healthy(port, "?ready=1").status_code == 200
+        check = service["codec-server"]["healthcheck"]["test"]
+        assert check[0] == "CMD"
+        daemon.run("exec", name, *check[1:])
+
+
+@pytest.fixture(scope="module")
+def deployed(daemon: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The container of the Deployment, with a ring, its own policy, and an issuer of the test's."""
+    folder = tmp_path_factory.mktemp("deployed")
+    folder.chmod(0o755)
+    folder.parent.chmod(0o755)
+    manifests = ROOT / "examples/kubernetes"
+    (deployment,) = yaml.safe_load_all((manifests / "deployment.yaml").read_text())
+    policy, _ = yaml.safe_load_all((manifests / "access.yaml").read_text())
+    (ring := folder / "keyring").mkdir()
+    (ring / "ring.json").write_bytes(development_ring().to_json())
+    (rules := folder / "policy").mkdir()
+    (rules / "policy.json").write_text(policy["data"]["policy.json"])
+    container_ = deployment["spec"]["template"]["spec"]["containers"][0]
+    mounts = {each["name"]: each["mountPath"] for each in container_["volumeMounts"]}
+    settings = {each["name"]: each["value"] for each in container_["env"]}
+    with issuer(folder) as published:
+        published.certificate.chmod(0o644)
+        settings |= {**published.settings(), "SSL_CERT_FILE": "/issuer.pem"}
+        volumes = [
+            *("--volume", f"{ring}:{mounts['keyring']}:ro"),
+            *("--volume", f"{rules}:{mounts['policy']}:ro"),
+            *("--volume", f"{published.certificate}:/issuer.pem:ro"),
+        ]
+        with container(daemon, *volumes, **settings, HOST="0.0.0.0") as (_, port):
+            yield port
+
+
+def test_the_pods_probes_are_answered(deployed: int) -> None:
+    """Alive at once; ready when ring, JWKS and policy are there."""
+    assert healthy(deployed).status_code == 200
+    ready = healthy(deployed, "?ready=1")
+    assert ready.status_code == 200, ready.text
+
+
+@pytest.mark.parametrize(("namespace", "status"), [("orders", 200), ("billing", 403)])
+def test_the_pod_decodes_for_whom_its_policy_grants_it(
+    deployed: int, namespace: str, status: int
+) -> None:
+    """Behind a proxy that terminates TLS, with a token; no other namespace."""
+    reply = httpx.post(
+        f"http://127.0.0.1:{deployed}/decode",
+        content=b'{"payloads":[]}',
+        headers={**JSON, "x-namespace": namespace, "authorization": f"Bearer {token()}"},
+        trust_env=False,
+    )
+    assert reply.status_code == status
+
+
+def test_the_pod_requires_a_token(deployed: int) -> None:
+    reply = httpx.post(
+        f"http://127.0.0.1:{deployed}/decode",
+        content=b'{"payloads":[]}',
+        headers={**JSON, "x-namespace": "orders"},
+        trust_env=False,
+    )
+    assert reply.status_code == 401
