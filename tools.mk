@@ -165,23 +165,40 @@ interop-go: $(GO_READY) ## build the interop programs in Go
 interop-typescript: $(TYPESCRIPT_READY) ## build the interop programs in TypeScript
 interop-java: $(JAVA_READY) ## build the interop programs in Java
 
-$(GO_READY): $(wildcard tests/interop/go/go.* tests/interop/go/*/*.go)
+# The programs of tests/interop around the ring readers of examples.
+$(GO_READY): $(wildcard examples/go/*.go examples/go/go.* tests/interop/go/go.* \
+		tests/interop/go/*/*.go)
 	@mkdir -p $(@D)
 	cd tests/interop/go && go build -mod=readonly -o "$(CURDIR)/$(@D)/" ./...
 	@touch $@
 
-# In a copy, since packages are installed beside the source.
-$(TYPESCRIPT_READY): $(wildcard tests/interop/typescript/*)
-	@mkdir -p $(@D)
-	cp $^ $(@D)
-	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npx --no-install tsc
+# In a copy, since packages are installed and files are made beside the source.
+$(INTEROP)/typescript/node_modules/.ready: examples/typescript/package.json \
+		examples/typescript/package-lock.json
+	@mkdir -p $(INTEROP)/typescript
+	cp $^ $(INTEROP)/typescript
+	cd $(INTEROP)/typescript && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(JAVA_READY): tests/interop/java/pom.xml tests/interop/java/jars.sha256 \
-		$(wildcard tests/interop/java/src/main/java/interop/*)
-	@mkdir -p $(@D)
-	mvn --batch-mode --quiet --file $< -Dbuilt="$(CURDIR)/$(@D)" \
-		-Dmaven.repo.local="$(CURDIR)/$(INTEROP)/m2" package
+$(TYPESCRIPT_READY): $(INTEROP)/typescript/node_modules/.ready examples/typescript/tsconfig.json \
+		$(wildcard examples/typescript/src/* tests/interop/typescript/*)
+	@rm -rf $(@D)/src $(@D)/lib
+	@mkdir -p $(@D)/src
+	cp $(filter %/tsconfig.json,$^) $(@D)
+	cp $(filter %.ts,$^) $(@D)/src
+	cd $(@D) && npx --no-install tsc
+	@touch $@
+
+$(JAVA_READY): examples/java/pom.xml tests/interop/java/jars.sha256 \
+		$(wildcard examples/java/src/*/java/ringcodec/* \
+		tests/interop/java/src/main/java/interop/*)
+	@rm -rf $(@D)/source
+	@mkdir -p $(@D)/source
+	cp -r examples/java/pom.xml examples/java/src $(@D)/source
+	cp -r tests/interop/java/src $(@D)/source
+	mvn --batch-mode --quiet --file $(@D)/source/pom.xml -Dbuilt="$(CURDIR)/$(@D)" \
+		-Dmaven.repo.local="$(CURDIR)/$(INTEROP)/m2" \
+		-Dvectors="$(CURDIR)/tests/vectors" package
 	tools/check-jars $(INTEROP)/m2 tests/interop/java/jars.sha256
 	@touch $@
 

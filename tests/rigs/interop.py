@@ -1,13 +1,23 @@
-"""Programs of ours on the other official SDKs, which seal in the format of docs/format.md."""
+"""The ring readers of `examples` in other languages, as the programs of tests/interop use them."""
 
+import asyncio
+import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
+from google.protobuf.json_format import MessageToDict, ParseDict
+from temporalio.api.common.v1 import Payloads
+
+from temporal_codec.errors import CodecError, PayloadError
+from temporal_codec.keys.sources import open_source
+from temporal_codec.temporal import EncryptionCodec
 from tests.rigs.parts import lack
 from tests.rigs.processes import ROOT, Running, clean_environment, running
 from tests.rigs.sam import make
@@ -16,6 +26,7 @@ from tests.rigs.temporal import DevServer
 INTEROP = ROOT / ".tools/interop"
 _TOOLS = {"go": ["go"], "typescript": ["node", "npm"], "java": ["java", "javac", "mvn"]}
 LANGUAGES = tuple(_TOOLS)
+Json = dict[str, Any]
 
 
 @cache
@@ -28,38 +39,139 @@ def built(language: str) -> Path:
     return INTEROP / language
 
 
-def convert(language: str, operation: str, payloads: str) -> str:
-    """Payloads as JSON, decoded or encoded with this language's SDK."""
+def _program(language: str) -> list[str]:
     folder = built(language)
-    command = {
-        "go": [f"{folder}/convert"],
-        "typescript": ["node", f"{folder}/convert.js"],
-        "java": ["java", "-cp", f"{folder}/classes:{folder}/libraries/*", "interop.Convert"],
+    return {
+        "go": [f"{folder}/ring"],
+        "typescript": ["node", f"{folder}/lib/ring.js"],
+        "java": ["java", "-cp", f"{folder}/classes:{folder}/libraries/*", "interop.Ring"],
     }[language]
-    done = subprocess.run(
-        [*command, operation], input=payloads, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{language} could not {operation}:\n{done.stderr}")
-    return done.stdout
+
+
+class Reader(Protocol):
+    """A codec with a ring, and a clock that can be set forward."""
+
+    def encode(self, payloads: Json) -> Json:
+        """Encrypt; gives payloads, or `{"fault": "transient" or "permanent"}`."""
+
+    def decode(self, payloads: Json) -> Json:
+        """Decrypt; gives payloads, or a fault."""
+
+    def advance(self, seconds: float) -> None:
+        """Set the clock forward."""
+
+
+class _Program:
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def encode(self, payloads: Json) -> Json:
+        return self._ask({"encode": payloads})
+
+    def decode(self, payloads: Json) -> Json:
+        return self._ask({"decode": payloads})
+
+    def advance(self, seconds: float) -> None:
+        self._ask({"advance": seconds})
+
+    def _ask(self, request: Json) -> Json:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the program ended: {self._process.poll()}")
+        answer: Json = json.loads(line)
+        return answer
+
+
+class _Python:
+    """The codec that the plugin uses."""
+
+    def __init__(self, uri: str, namespace: str) -> None:
+        self._ahead = 0.0
+        source = open_source(uri, lambda: (time.time() + self._ahead, time.monotonic()))
+        self._codec = EncryptionCodec(source.keys(namespace))
+        asyncio.run(self._codec.fetch_keys())
+
+    def encode(self, payloads: Json) -> Json:
+        return self._ask(payloads, "encode")
+
+    def decode(self, payloads: Json) -> Json:
+        return self._ask(payloads, "decode")
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def _ask(self, payloads: Json, operation: str) -> Json:
+        sent = ParseDict(payloads, Payloads()).payloads
+        try:
+            changed = asyncio.run(getattr(self._codec, operation)(sent))
+        except CodecError as error:
+            permanent = isinstance(error, PayloadError)
+            return {"fault": "permanent" if permanent else "transient", "message": str(error)}
+        return MessageToDict(Payloads(payloads=changed))
 
 
 @contextmanager
-def go_worker(server: DevServer, queue: str) -> Iterator[Running]:
-    """Run a worker of the Go SDK whose data converter seals."""
+def reader(
+    language: str, uri: str, namespace: str = "default", settings: Mapping[str, str] | None = None
+) -> Iterator[Reader]:
+    """Open a ring with the reader of a language; `python` is the codec of the plugin."""
+    if language == "python":
+        yield _Python(uri, namespace)
+        return
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [*_program(language), "lines", uri, namespace],
+            env=clean_environment(settings or {}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield _Program(process)
+        except RuntimeError as error:
+            log.seek(0)
+            raise RuntimeError(f"{error}\n{log.read()}") from None
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def ring_worker(
+    language: str,
+    server: DevServer,
+    queue: str,
+    uri: str,
+    settings: Mapping[str, str] | None = None,
+    speed: int = 1,
+) -> Iterator[Running]:
+    """Run a worker with this ring, whose clock is `speed` times as fast."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready"
-        command = [f"{built('go')}/worker", "work", server.address, queue, str(ready)]
-        with running(command, ready.exists, clean_environment({})) as process:
+        more = [uri, server.address, queue, str(ready), str(speed)]
+        command = [*_program(language), "work", *more]
+        with running(command, ready.exists, clean_environment(settings or {})) as process:
             yield process
 
 
-def go_starter(server: DevServer, queue: str, text: str) -> "subprocess.Popen[str]":
-    """Start the workflow from the Go SDK; its result comes to stdout."""
-    command = [f"{built('go')}/worker", "start", server.address, queue, text]
+def ring_starter(
+    language: str,
+    server: DevServer,
+    queue: str,
+    uri: str,
+    text: str,
+    settings: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[str]":
+    """Start the workflow of this name from another language; its result comes to stdout."""
+    command: Sequence[str] = [*_program(language), "start", uri, server.address, queue, text]
     return subprocess.Popen(
         command,
-        env=clean_environment({}),
+        env=clean_environment(settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
