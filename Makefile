@@ -7,7 +7,7 @@ BUILT := .aws-sam/build/template.yaml
 
 include tools.mk
 
-.PHONY: help run demo test check bench fuzz mutants seals references screenshots build deploy local digest \
+.PHONY: help run demo test check bench fuzz mutants seals references conformance screenshots build deploy local digest \
 	image release-check sbom audit
 
 help: ## list the targets
@@ -55,6 +55,9 @@ seals: $(SYNCED) ## encrypt a million times: no nonce may come twice
 
 references: $(SYNCED) ## write docs/settings.md, policy.md and cli.md from the code
 	$(RUN) python -m tools.references
+
+conformance: $(SYNCED) ## check the Codec Servers that run here, and write docs/conformance.md
+	$(RUN) python -m tools.conformance
 
 screenshots: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## take the docs' pictures of the Web UI
 	$(RUN) python -m tests.screenshots

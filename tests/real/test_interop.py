@@ -371,9 +371,10 @@ def test_a_workers_failure_is_encrypted(
     assert "Encoded failure" in history
 
 
+@pytest.mark.usefixtures("secrets")
 @pytest.mark.real("Temporal")
 def test_a_worker_lives_through_a_rotation_and_an_outage(
-    language: str, temporal: DevServer, moto: int, secret: str, secrets: Gate, aside: Gate
+    language: str, temporal: DevServer, moto: int, secret: str, aside: Gate
 ) -> None:
     """While the source hangs the held key works on, and a task with a newer key is retried.
 
@@ -391,14 +392,15 @@ def test_a_worker_lives_through_a_rotation_and_an_outage(
         results = [str(await first.result())]
         aside.fault = "hang"
         _put(moto, secret, _key(1), _key(2, -0.5))
-        newer = await _client(temporal, f"{uri}")
+        newer = await _client(temporal, uri)
         third = await old.start_workflow("Greet", "three", id=f"{name}-three", task_queue=name)
         await third.signal("note", "held")
         results.append(str(await third.result()))
-        await newer.get_workflow_handle(second.id).signal("note", "newer")
+        waiting = newer.get_workflow_handle(second.id, result_type=str)
+        await waiting.signal("note", "newer")
         await asyncio.sleep(3)
         aside.fault = None
-        results.append(str(await second.result()))
+        results.append(await waiting.result())
         return results
 
     with ring_worker(language, temporal, name, uri, environment(aside), speed=30) as worker:
@@ -444,7 +446,7 @@ def test_our_worker_does_what_their_client_asks(
         )
         async with worker:
             text = "Ana \U0001f511"
-            starter = ring_starter(language, temporal, queue, uri, text, settings)
+            starter = ring_starter(language, temporal, queue, uri, text, settings=settings)
             return await asyncio.to_thread(starter.communicate, None, 60)
 
     result, complaint = asyncio.run(work())

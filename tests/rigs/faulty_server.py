@@ -175,7 +175,7 @@ def faulty_server(
             reply = answers(request)
             _send(self, fault(request, reply) if fault else reply)
 
-        do_POST = do_OPTIONS = _answer  # noqa: N815 — the library's own names
+        do_GET = do_POST = do_OPTIONS = _answer  # noqa: N815 — the library's own names
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -12,7 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import (  # noqa: TID251 — it is not ours, which is the point
+    MessageToDict,
+    ParseDict,
+)
 from temporalio.api.common.v1 import Payloads
 
 from temporal_codec.errors import CodecError, PayloadError
@@ -148,6 +151,7 @@ def ring_worker(
     queue: str,
     uri: str,
     settings: Mapping[str, str] | None = None,
+    *,
     speed: int = 1,
 ) -> Iterator[Running]:
     """Run a worker with this ring, whose clock is `speed` times as fast."""
@@ -165,6 +169,7 @@ def ring_starter(
     queue: str,
     uri: str,
     text: str,
+    *,
     settings: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[str]":
     """Start the workflow of this name from another language; its result comes to stdout."""

@@ -1,4 +1,4 @@
-"""Writes derive-*.json: `python tests/vectors/make_derived.py`. It shares no code with the codec."""
+"""Writes derive-*.json when it is run. It shares no code with the codec."""
 
 import json
 from base64 import b64encode

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from temporal_codec.cli.conformance.command import conformance
 from temporal_codec.cli.doctor.command import doctor
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.history.command import app as history
@@ -57,3 +58,4 @@ app.add_typer(payload, name="payload")
 app.add_typer(policy, name="policy")
 # An error about an extra argument after the URL must not show it: it may be a token.
 app.command(context_settings={"allow_extra_args": True})(doctor)
+app.command()(conformance)

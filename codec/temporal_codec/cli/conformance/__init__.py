@@ -1,0 +1,1 @@
+"""`temporal-codec conformance`: the contract of a Codec Server as numbered checks."""
