@@ -8,20 +8,30 @@ minutes, however many namespaces they name. The second asks whether the person h
 namespace, of their own or through a group.
 """
 
+import math
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.cloud_ops import CloudOps
-from temporal_codec.cached import Cached, InThread, Life, Unavailable
+from temporal_codec.cached import Cached, InThread, Life, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.operations import READS, WRITES
 from temporal_codec.policy import Identity
+from temporal_codec.reported import reported
 
+T = TypeVar("T")
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 # People, and pairs of a person and a namespace, that are remembered at a time.
 MAX_REMEMBERED = 1024
+# So many namespaces that are not held may one person ask for in a minute.
+MAX_NEW = 60
+_MINUTE = 60
+# What held once at start holds.
+_FOREVER = Life(fresh=math.inf, last_good=math.inf, cooldown=30)
 
 _ACCOUNT_ROLES = frozenset({"ROLE_OWNER", "ROLE_ADMIN"})
 _PERMISSIONS = {
@@ -36,6 +46,9 @@ class CloudAuthorizer:
 
     def __init__(self, ops: CloudOps, clock: Clock = system_clock) -> None:
         self._ops = ops
+        self._clock = clock
+        self._canary = Cached(reported("Temporal Cloud's list", ops.check_filter), _FOREVER, clock)
+        self._looked_up: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._roles = CachedByName[str, Cached[str | None]](
             lambda email: Cached(lambda: ops.account_role(email), LIFE, clock), MAX_REMEMBERED
         )
@@ -55,7 +68,10 @@ class CloudAuthorizer:
             return _decision(None, roles)
         if role in _ACCOUNT_ROLES:
             return _decision("account", roles)
+        await _found(self._canary, in_thread)
         permissions = self._permissions[identity.email, namespace]
+        if not self._may_ask(identity.email, namespace, permissions):
+            return Decision(None, why="this person asks for too many namespaces at once")
         permission = await _found(permissions, in_thread)
         if permission is None or operation not in _PERMISSIONS.get(permission, READS):
             return _decision(None, roles, permissions)
@@ -65,7 +81,28 @@ class CloudAuthorizer:
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
         """See `Authorizer`: which people it must look up is not known yet, but the API key is."""
-        return {"cloud-api-key": self._ops.key}
+        return {"cloud-api-key": self._ops.key, "cloud-canary": self._canary}
+
+    def _may_ask(self, email: str, namespace: str, cached: Cached[str | None]) -> bool:
+        # Names that are invented must not use up the account's quota.
+        with suppress(Unavailable):
+            try:
+                cached.held()
+            except NotHeld:
+                return cached.has_value or self._count(email, namespace)
+        return True
+
+    def _count(self, email: str, namespace: str) -> bool:
+        now = self._clock()[1]
+        before = self._looked_up.pop(email, {})
+        recent = {name: at for name, at in before.items() if 0 <= now - at < _MINUTE}
+        self._looked_up[email] = recent
+        if len(self._looked_up) > MAX_REMEMBERED:
+            self._looked_up.popitem(last=False)
+        if namespace not in recent and len(recent) >= MAX_NEW:
+            return False
+        recent.setdefault(namespace, now)
+        return True
 
 
 def _decision(rule: str | None, *asked: Cached[str | None]) -> Decision:
@@ -73,7 +110,7 @@ def _decision(rule: str | None, *asked: Cached[str | None]) -> Decision:
     return Decision(rule and f"temporal-cloud {rule}", ("policy",) if stale else ())
 
 
-async def _found(cached: Cached[str | None], in_thread: InThread) -> str | None:
+async def _found(cached: Cached[T], in_thread: InThread) -> T:
     try:
         return await cached.ready(in_thread)
     except Unavailable as error:

@@ -9,21 +9,20 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
-from handlers.access.documents import (
-    DEADLINE_SECONDS,
-    FetchError,
-    HttpsHost,
-    ProxyOf,
-    no_proxy,
-)
+from handlers.access.documents import DEADLINE_SECONDS, FetchError, HttpsHost, ProxyOf, no_proxy
 from temporal_codec.cached import Cached, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
+from temporal_codec.errors import CodecError
+from temporal_codec.reported import reported
 from temporal_codec.strict_json import NotStrict, read_object
 
+T = TypeVar("T")
 URL = "https://saas-api.tmprl.cloud"
 API_VERSION = "v0.17.0"
 KEY_LIFE = Life(fresh=300, last_good=3600, cooldown=30)
@@ -34,14 +33,13 @@ _MAX_PAGE_TOKEN = 2048
 # What a bearer token may look like; so a line's end cannot slip into the request.
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 
-# A failed update leaves the user unchanged; all other states mean that a user is not yet, or
-# no longer active.
+# A failed update leaves the user as it was; in all other states nobody may log in.
 _STATES = frozenset(
     {"RESOURCE_STATE_ACTIVE", "RESOURCE_STATE_UPDATING", "RESOURCE_STATE_UPDATE_FAILED"}
 )
 
 
-class CloudError(Exception):
+class CloudError(CodecError):
     """Temporal Cloud did not send a usable answer; the message says why."""
 
 
@@ -102,7 +100,8 @@ class CloudOps:
     ) -> None:
         """Take what fetches the API key, and where the API is; raises ValueError if not https."""
         self._host = HttpsHost(url, proxy_of)
-        self.key = Cached(lambda: _checked(fetch_key()), KEY_LIFE, clock)
+        fetch = reported("Temporal Cloud's API key", lambda: _checked(fetch_key()))
+        self.key = Cached(fetch, KEY_LIFE, clock)
 
     def account_role(self, email: str) -> str | None:
         """This person's role in the account; None if there is no such active user.
@@ -126,32 +125,52 @@ class CloudOps:
             return None  # there is no such namespace
         return None if user is None else user.permission(namespace)
 
+    def check_filter(self) -> None:
+        """Raise CloudError if anybody is listed for a namespace that cannot exist.
+
+        Raises FetchError as the others do.
+        """
+        try:
+            page = self._with_key(self._first_page, {"namespace": f"{token_hex(8)}.invalid"})
+        except FetchError as error:
+            if error.status != 404:
+                raise
+            return
+        if page.users or page.next_page_token:
+            raise CloudError("it lists users of a namespace that does not exist: nobody is let in")
+
+    def _first_page(self, query: dict[str, str], key: _Key) -> _Page:
+        return _page(self._host.get(f"/cloud/users?{urlencode(query)}", _headers(key)))
+
     def _user(self, query: dict[str, str]) -> _User | None:
+        return self._with_key(self._find, query)
+
+    def _with_key(self, ask: Callable[[dict[str, str], _Key], T], query: dict[str, str]) -> T:
         key = _held(self.key.get)
         try:
-            return self._find(query, key)
+            return ask(query, key)
         except FetchError as error:
             if error.status != 401:
                 raise
             newer = _held(self.key.get_newer)
             if newer == key:
                 raise
-        return self._find(query, newer)
+        return ask(query, newer)
 
     def _find(self, query: dict[str, str], key: _Key) -> _User | None:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        headers = {
-            "Authorization": f"Bearer {key.value}",
-            "temporal-cloud-api-version": API_VERSION,
-        }
         for _ in range(MAX_PAGES):
             target = f"/cloud/users?{urlencode(query)}"
-            page = _page(self._host.get(target, headers, deadline - time.monotonic()))
+            page = _page(self._host.get(target, _headers(key), deadline - time.monotonic()))
             found = next((user for user in page.users if user.is_active(query["email"])), None)
             if found or not page.next_page_token:
                 return found
             query = {**query, "pageToken": page.next_page_token}
         raise CloudError(f"more than {MAX_PAGES} pages for one address")
+
+
+def _headers(key: _Key) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key.value}", "temporal-cloud-api-version": API_VERSION}
 
 
 def _checked(key: str) -> _Key:

@@ -86,7 +86,14 @@ def https_document(url: str, proxy_of: ProxyOf = no_proxy) -> Fetch:
     """What fetches the document at this address; raises ValueError if it is not https."""
     host, parts = HttpsHost(url, proxy_of), urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return lambda: host.get(target)
+
+    def fetch() -> bytes:
+        try:
+            return host.get(target)
+        except FetchError as error:
+            raise FetchError(f"{url}: {error}", error.status) from None
+
+    return fetch
 
 
 def open_document(uri: str, max_bytes: int, proxy_of: ProxyOf = no_proxy) -> Fetch:

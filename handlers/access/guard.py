@@ -16,6 +16,7 @@ from handlers.settings.access import Access
 from handlers.settings.issuer import Issuer, Trust
 from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import MAX_BYTES, Identity
+from temporal_codec.reported import reported
 
 NOBODY = b'{"grants":[]}'
 
@@ -63,7 +64,11 @@ def _trust(access: Access) -> Trust | Cached[Trust]:
     from handlers.access import trust  # noqa: PLC0415 — as below
 
     fetch = open_document(access.trust_document, trust.MAX_BYTES)
-    return Cached(lambda: trust.parse(fetch(), with_cookies=access.with_cookies), LIFE)
+
+    def read() -> Trust:
+        return trust.parse(fetch(), with_cookies=access.with_cookies)
+
+    return Cached(reported("the trust document", read), LIFE)
 
 
 def _keys(proxy_of: ProxyOf, issuer: Issuer) -> KeyStore:

@@ -20,6 +20,7 @@ from handlers.access.jws import Key
 from temporal_codec.cached import Cached, InThread, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.errors import CodecError
+from temporal_codec.reported import reported
 from temporal_codec.strict_json import NotStrict, read_object
 
 MAX_KEYS = 32
@@ -62,7 +63,7 @@ class Jwks:
         self, fetch: Callable[[], bytes], clock: Clock = system_clock, life: Life = LIFE
     ) -> None:
         """Take what fetches the document."""
-        self.cached = Cached(lambda: parse(fetch()), life, clock)
+        self.cached = Cached(reported("the set of keys", lambda: parse(fetch())), life, clock)
 
     async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
         """The key of this id; raises UnknownKid or JwksUnavailable."""

@@ -6,6 +6,7 @@ from handlers.access.authorizer import Decision, PolicyUnavailable
 from temporal_codec.cached import Cached, InThread, Life, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.policy import Identity, Policy, parse
+from temporal_codec.reported import reported
 
 # A change is in force within 60 s; if the source is down, the last good document serves an hour.
 LIFE = Life(fresh=50, last_good=3600, cooldown=30)
@@ -16,7 +17,7 @@ class PolicyAuthorizer:
 
     def __init__(self, fetch: Callable[[], bytes], clock: Clock = system_clock) -> None:
         """Take what fetches the document."""
-        self._cached = Cached(lambda: parse(fetch()), LIFE, clock)
+        self._cached = Cached(reported("the policy", lambda: parse(fetch())), LIFE, clock)
 
     async def decide(
         self, identity: Identity, namespace: str, operation: str, in_thread: InThread

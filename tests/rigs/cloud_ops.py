@@ -58,6 +58,10 @@ class CloudOps:
     groups: dict[str, set[str]] = field(default_factory=dict)
     """Who has access to a namespace through a group."""
     namespaces: set[str] = field(default_factory=lambda: {"orders.a1b2c", "billing.a1b2c"})
+    canaries: int = 0
+    """How often a namespace that cannot exist was asked for."""
+    ignores_namespaces: bool = False
+    """Whether its filter of namespaces lets everybody through."""
     key: str = KEY
     key_sees_access: bool = True
     """Whether the key is an administrator's; all others are shown users without their access."""
@@ -83,8 +87,12 @@ class CloudOps:
     def answer(self, line: str, headers: Any) -> tuple[int, bytes]:
         """Status and body of one request."""
         path, query = urlsplit(line).path, urlsplit(line).query
-        self.lines.append(line)
         asked = {name: each[0] for name, each in parse_qs(query, strict_parsing=True).items()}
+        if asked.get("namespace", "").endswith(".invalid"):
+            self.canaries += 1
+            page = GetUsersResponse(users=self.users if self.ignores_namespaces else [])
+            return 200, json_format.MessageToJson(page).encode()
+        self.lines.append(line)
         self.asked.append(asked)
         if headers.get("authorization") != f"Bearer {self.key}":
             return _problem(401)

@@ -14,6 +14,7 @@ from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
 from temporal_codec.keys.keys import Keys, RingKeys, moment
 from temporal_codec.namespace import PLACEHOLDER, check_namespace, place_name
+from temporal_codec.reported import reported
 
 RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
@@ -72,7 +73,7 @@ class RingSource:
 
         def ring(namespace: str) -> Cached[Keyring | None]:
             fetch = partial(_present, load, namespace, _place(uri, namespace), clock)
-            return Cached(fetch, RING_LIFE, clock, _fresh_for)
+            return Cached(reported("a key ring", fetch), RING_LIFE, clock, _fresh_for)
 
         shared = ring("") if PLACEHOLDER not in uri else None
         self._shared = shared

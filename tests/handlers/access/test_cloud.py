@@ -14,7 +14,7 @@ import pytest
 from temporalio.api.cloud.identity.v1 import User
 
 from handlers.access.authorizer import PolicyUnavailable
-from handlers.access.cloud import MAX_REMEMBERED, CloudAuthorizer
+from handlers.access.cloud import MAX_NEW, CloudAuthorizer
 from handlers.access.cloud_key import Secret
 from handlers.access.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.access.cloud_ops import CloudOps as Client
@@ -23,13 +23,14 @@ from handlers.access.jwks import Jwks
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.settings.server import server_settings
+from temporal_codec.cached_by_name import MAX_EMPTY
 from temporal_codec.keys.sources import open_source
 from temporal_codec.policy import Identity
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import Denied, allow, decided, here
 from tests.handlers.calls import JSON_HEADERS, Reply, call
 from tests.rigs.cloud_ops import KEY, CloudOps, cloud_ops, user
-from tests.rigs.issuer import AUDIENCE, ISSUER, claims, jwk, rsa_key, token
+from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, jwk, rsa_key, token
 from tests.rigs.processes import ROOT
 from tests.rigs.secrets_manager import Gate, client, new_secret
 
@@ -460,33 +461,59 @@ def test_a_stranger_costs_one_request_however_many_namespaces_are_named(
     assert len(account.asked) == 1
 
 
-def test_what_is_remembered_is_bounded(cloud: CloudAuthorizer, account: CloudOps) -> None:
-    """The least used is given up first; those who read are not."""
-    account.users.append(user("boss@example.com", "OWNER"))
-    allows(cloud, "boss@example.com")
-    asked = len(account.asked)
-    for number in range(MAX_REMEMBERED - 1):
-        allows(cloud, f"u{number}@example.com")
-    allows(cloud, "boss@example.com")
-    assert len(account.asked) == asked + MAX_REMEMBERED - 1
-    for number in range(MAX_REMEMBERED):
-        allows(cloud, f"v{number}@example.com")
-    asked = len(account.asked)
-    allows(cloud, "boss@example.com")
-    assert len(account.asked) == asked + 1
-
-
-def test_the_namespaces_that_are_remembered_are_bounded(
+def test_strangers_never_drop_a_person_who_is_known(
     cloud: CloudAuthorizer, account: CloudOps
 ) -> None:
-    """Somebody who may log in can name as many as they like."""
-    allows(cloud)
-    for number in range(MAX_REMEMBERED):
-        allows(cloud, namespace=f"n{number}.a1b2c")
+    """People whom the account does not know have a room of their own, which is bounded."""
+    account.users.append(user("boss@example.com", "OWNER"))
+    allows(cloud, "boss@example.com")
+    for number in range(2 * MAX_EMPTY):
+        allows(cloud, f"u{number}@example.com")
     asked = len(account.asked)
-    assert asked == MAX_REMEMBERED + 2
-    assert allows(cloud) == EVERYTHING
+    assert asked == 1 + 2 * MAX_EMPTY
+    allows(cloud, "boss@example.com")
+    assert len(account.asked) == asked
+    allows(cloud, "u0@example.com")
     assert len(account.asked) == asked + 1
+
+
+def test_invented_namespaces_use_up_nobody_s_quota(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    """New names are limited for each person, and never drop an answer that is in use."""
+    account.users.append(user("boss@example.com", orders="READ"))
+    assert allows(cloud) == EVERYTHING
+    for number in range(4 * MAX_NEW):
+        allows(cloud, namespace=f"n{number}.a1b2c")
+    assert len(account.asked) == 1 + MAX_NEW
+    told = decided(cloud, who(), "another.a1b2c", "decode")
+    assert (told.rule, told.why) == (None, "this person asks for too many namespaces at once")
+    assert allows(cloud, "boss@example.com") == READING, "others are not limited by it"
+    account.fault = "500"
+    clock.advance(299)
+    assert allows(cloud) == EVERYTHING
+    clock.advance(1000)
+    assert allows(cloud) == EVERYTHING, "the last good answer is still there"
+    account.fault = ""
+    clock.advance(60)
+    account.users[0] = user(ANA, billing="READ")
+    assert allows(cloud, namespace=BILLING) == READING
+
+
+def test_a_list_that_ignores_the_namespace_lets_nobody_in(account: CloudOps) -> None:
+    """A canary: a namespace that cannot exist is asked for before the first decision."""
+    account.ignores_namespaces = True
+    cloud = CloudAuthorizer(Client(lambda: KEY, account.url))
+    assert "a namespace that does not exist" in unavailable(cloud)
+    assert account.canaries == 1
+
+
+def test_the_canary_is_asked_for_once(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    warm(cloud)
+    assert account.canaries == 1
+    for namespace in (ORDERS, BILLING):
+        allows(cloud, namespace=namespace)
+    assert account.canaries == 1
 
 
 def test_a_hundred_at_once_ask_once(cloud: CloudAuthorizer, account: CloudOps) -> None:
@@ -727,6 +754,7 @@ class Server:
                 "CODEC_ISSUER": ISSUER,
                 "CODEC_JWKS_URL": f"{account.url}/jwks.json",
                 "CODEC_AUDIENCES": AUDIENCE,
+                "CODEC_EMAIL_CLAIM": EMAIL_CLAIM,
                 "CODEC_AUTHORIZER": "temporal-cloud",
                 "CODEC_CLOUD_API_KEY": f"secretsmanager:{secret}",
             }
