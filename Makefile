@@ -7,7 +7,7 @@ BUILT := .aws-sam/build/template.yaml
 
 include tools.mk
 
-.PHONY: help run demo test check bench fuzz mutants seals references conformance screenshots build deploy local digest \
+.PHONY: help run demo test check bench fuzz mutants seals references conformance screenshots build deploy rollback adopt local digest \
 	image release-check sbom audit
 
 help: ## list the targets
@@ -66,8 +66,14 @@ build: $(BUILT) ## build the Lambda functions' artifacts (sam build)
 	@"$(PYTHON)" -m artifact summary .aws-sam/build/*Function
 
 ENVIRONMENT ?= default
-deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod takes another one of samconfig.toml
-	$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
+deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod selects it in samconfig.toml, YES=1 asks nothing
+	@$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
+
+rollback: $(SYNCED) | $(SAM_READY) ## deploy once more what the last `make deploy` replaced
+	@$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT) --rollback
+
+adopt: $(SYNCED) ## find what a deleted stack left behind, for the next `make deploy`
+	@$(RUN) python -m artifact.adopt $(ENVIRONMENT)
 
 local: $(BUILT) ## serve the built functions on http://127.0.0.1:3000, with the SAM CLI and Docker
 	SAM_CLI_TELEMETRY=0 $(SAM) local start-api

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -14,8 +13,10 @@ from typing import Any
 import botocore.session
 import pytest
 
-from artifact.deploy import check
-from artifact.release import overrides, release
+from artifact.deploy import NEED_AN_ISSUER, QUESTIONS, ask, check
+from artifact.parameters import ConfigError, defaults, overrides, save, settings
+from artifact.release import release
+from artifact.stack import Stack
 from tests.rigs.processes import ROOT, clean_environment
 
 CONFIG = """
@@ -40,18 +41,55 @@ def project(tmp_path: Path) -> Path:
     built = tmp_path / ".aws-sam" / "build" / "DecodeFunction"
     built.mkdir(parents=True)
     (built / "handler.py").write_text("1")
+    (tmp_path / "template.yaml").write_text((ROOT / "template.yaml").read_text())
     return tmp_path
 
 
 def test_the_parameters_are_those_of_the_environment(project: Path) -> None:
     config = project / "samconfig.toml"
-    assert overrides(config, "default") == {
+    assert overrides("default", config) == {
         "Readers": "*@example.com,b@c.io",
         "Origins": "https://a.example",
     }
-    assert overrides(config, "prod") == {"Gradual": "true", "Origins": "https://b.example"}
-    assert overrides(config, "other") == {}
-    assert overrides(ROOT / "samconfig.toml", "default") == {}
+    assert overrides("prod", config) == {"Gradual": "true", "Origins": "https://b.example"}
+    assert overrides("default", ROOT / "samconfig.toml") == {}
+    with pytest.raises(ConfigError, match="no environment other"):
+        settings("other", config)
+
+
+@pytest.mark.parametrize("environment", ["default", "prod"])
+def test_what_is_saved_is_what_is_read(project: Path, environment: str) -> None:
+    """Values with blanks and commas too; other environments and comments stay."""
+    config = project / "samconfig.toml"
+    config.write_text((ROOT / "samconfig.toml").read_text())
+    wanted = {"Readers": "*@example.com,b@c.io", "Origins": "https://a.io, https://b.io"}
+    save(environment, {**wanted, "Issuer": ""}, config)
+    save(environment, {**wanted, "Issuer": ""}, config)
+    assert overrides(environment, config) == wanted
+    lines = (ROOT / "samconfig.toml").read_text().splitlines()
+    left = set(config.read_text().splitlines())
+    assert {each for each in lines if "overrides" not in each} <= left
+    other = "prod" if environment == "default" else "default"
+    assert overrides(other, config) == overrides(other, ROOT / "samconfig.toml")
+
+
+def test_a_first_deployment_asks_for_at_most_eight_things() -> None:
+    """The region is the eighth, if no tool of AWS knows it; the rest has a default."""
+    asked: list[str] = []
+    issuer = "https://issuer.example/"
+
+    def read(question: str) -> str:
+        asked.append(question)
+        return issuer if "Issuer" in question else ""
+
+    answers = ask(defaults(ROOT / "template.yaml"), read)
+    assert len(asked) == len(QUESTIONS) < 8
+    assert answers["Issuer"] == "https://issuer.example/"
+    assert answers["Origins"] == "https://cloud.temporal.io", "an empty line takes the default"
+    asked.clear()
+    issuer = ""
+    ask(defaults(ROOT / "template.yaml"), read)
+    assert len(asked) == len(QUESTIONS) - len(NEED_AN_ISSUER)
 
 
 def test_code_and_parameters_make_the_release(project: Path) -> None:
@@ -123,7 +161,11 @@ class Account:
         }
         other = {**function["Properties"], "FunctionName": "codec-rotation"}  # type: ignore[dict-item]
         template = {
-            "Parameters": {"Gradual": {"Type": "String"}},
+            "Parameters": {
+                "Gradual": {"Type": "String"},
+                "RingName": {"Type": "String", "Default": ""},
+                "ExistingRing": {"Type": "String", "Default": ""},
+            },
             "Resources": {
                 "Role": role,
                 "DecodeFunction": function,
@@ -152,6 +194,7 @@ def account(moto: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     account = Account(moto)
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(ROOT)
     yield account
     account.client("cloudformation").delete_stack(StackName="codec")
 
@@ -163,18 +206,45 @@ def test_it_deploys_with_a_release_and_the_environment_s_parameters(
     done = run(project, "prod", account.environment)
     assert done.returncode == 0, done.stderr
     asked = (project / "asked").read_text().splitlines()
-    assert asked[:4] == ["deploy", "--config-env", "prod", "--parameter-overrides"]
-    parameters = {"Gradual": "true", "Origins": "https://b.example"}
-    named = release(project / ".aws-sam" / "build", parameters)
-    assert asked[4:] == ["Gradual=true", "Origins=https://b.example", f"Release={named}"]
+    assert asked[:-1] == [
+        *("deploy", "--config-env", "prod"),
+        *("--no-confirm-changeset", "--parameter-overrides"),
+    ]
+    given = json.loads(Path(asked[-1].removeprefix("file://")).read_text())
+    every = {**defaults(), "Gradual": "true", "Origins": "https://b.example"}
+    assert given == every | {"Release": release(project / ".aws-sam" / "build", every)}
+
+
+def test_a_change_that_would_lose_the_keys_is_refused(project: Path, account: Account) -> None:
+    """The stack has no such ring; the message names the parameter and no value."""
+    account.stack("true")
+    config = project / "samconfig.toml"
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:temporal-codec/default-AbCdEf"
+    config.write_text(CONFIG.replace('"Gradual=true"', f'"Gradual=true", "ExistingRing={arn}"'))
+    done = run(project, "prod", account.environment)
+    assert done.returncode == 1
+    assert "changes ExistingRing of a stack that is deployed" in done.stderr
+    assert arn not in done.stderr
+    assert not (project / "asked").exists()
+    run(project, "prod", {**account.environment, "FORCE": "1"})
+    assert (project / "asked").exists()
+
+
+def test_a_parameter_that_the_template_has_not_is_named(project: Path, account: Account) -> None:
+    """The SAM CLI would ignore a misspelt one."""
+    config = project / "samconfig.toml"
+    config.write_text(CONFIG.replace('"Gradual=true"', '"Gradul=true"'))
+    done = run(project, "prod", account.environment)
+    assert done.returncode == 1
+    assert "sets Gradul, which template.yaml has not" in done.stderr
 
 
 def test_a_version_that_serves_old_settings_is_told(project: Path, account: Account) -> None:
     """A removed origin would go on being allowed."""
     account.stack("true")
-    assert check("codec", account.session) is None
+    assert check(Stack({"stack_name": "codec"}), {}) is None
     account.change_an_origin()
-    done = run(project, "default", account.environment)
+    done = run(project, "prod", account.environment)
     assert done.returncode == 1
     assert "codec-decode: the version that serves has other settings" in done.stderr
 
@@ -182,8 +252,16 @@ def test_a_version_that_serves_old_settings_is_told(project: Path, account: Acco
 def test_without_versions_there_is_nothing_to_compare(account: Account) -> None:
     account.stack("false")
     account.change_an_origin()
-    assert check("codec", account.session) is None
+    assert check(Stack({"stack_name": "codec"}), {}) is None
 
 
-def test_a_deployment_that_fails_is_a_failure(project: Path) -> None:
-    assert run(project, "default", {"STATUS": "3", "PATH": os.environ["PATH"]}).returncode == 3
+def test_a_deployment_that_did_not_take_effect_is_reported(account: Account) -> None:
+    """The SAM CLI ends well too if another parameter was deployed in the meantime."""
+    account.stack("false")
+    fault = check(Stack({"stack_name": "codec"}), {"Gradual": "true"})
+    assert fault
+    assert "another Gradual than was deployed" in fault
+
+
+def test_a_deployment_that_fails_is_a_failure(project: Path, account: Account) -> None:
+    assert run(project, "default", {**account.environment, "STATUS": "3"}).returncode == 3

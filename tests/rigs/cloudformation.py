@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +122,22 @@ class Account:
             Tags=[{"Key": k, "Value": v} for k, v in (tags or {}).items()],
         )
         return self.settled(stack, region)
+
+    def package(self, template: Path, region: str = REGION) -> str:
+        """A template as `sam package` leaves it, whose functions are those that were built."""
+        done = subprocess.run(
+            [
+                *(SAM_PYTHON.with_name("sam"), "package", "--template-file", template),
+                *("--resolve-s3", "--region", region),
+            ],
+            cwd=ROOT,
+            env=clean_environment({**self.environment, "AWS_DEFAULT_REGION": region}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout[done.stdout.index("AWSTemplateFormatVersion") :]
 
     def _uploaded(self, template: str) -> str:
         # CloudFormation takes 51,200 bytes in a call, and more from a bucket.
@@ -236,23 +251,6 @@ _packages: dict[tuple[int, str], str] = {}
 def packaged(account: Account, region: str = REGION) -> str:
     """The template as `sam package` leaves it, with the built functions uploaded to a region."""
     if (account.port, region) not in _packages:
-        done = subprocess.run(
-            [SAM_PYTHON.with_name("sam"), "package", "--resolve-s3", "--region", region],
-            cwd=ROOT,
-            env=clean_environment({**account.environment, "AWS_DEFAULT_REGION": region}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        start = done.stdout.index("AWSTemplateFormatVersion")
-        _packages[account.port, region] = done.stdout[start:]
+        built = ROOT / ".aws-sam" / "build" / "template.yaml"
+        _packages[account.port, region] = account.package(built, region)
     return _packages[account.port, region]
-
-
-@cache
-def at(commit: str, file: str) -> str:
-    """A file of the repository as it was."""
-    return subprocess.run(
-        ["git", "show", f"{commit}:{file}"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout

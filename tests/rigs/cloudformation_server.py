@@ -226,14 +226,30 @@ def versions_without_a_value_are_not_found() -> None:
 # --- templates -----------------------------------------------------------------------------------
 
 
+def stack_at_work() -> str:
+    """The stack whose conditions are evaluated: ministack's functions do not hand its name on."""
+    frame = inspect.currentframe()
+    while frame:
+        for name, value in (("stack_name", None), ("stack", "StackName")):
+            found = frame.f_locals.get(name)
+            if isinstance(found, dict) and value:
+                found = found.get(value)
+            if isinstance(found, str):
+                return found
+        frame = frame.f_back
+    raise LookupError("no stack is at work")
+
+
 def conditions_know_join_and_split() -> None:
-    """Both are resolved before ministack evaluates conditions."""
+    """Both are resolved before ministack evaluates conditions, and so is the stack's name."""
     own = engine._evaluate_conditions
 
     def value(given: Any, parameters: Json) -> Any:
         if not isinstance(given, dict):
             return [value(each, parameters) for each in given] if isinstance(given, list) else given
         known = {name: value(each, parameters) for name, each in given.items()}
+        if known.get("Ref") == "AWS::StackName":
+            return stack_at_work()
         if "Ref" in known and known["Ref"] in parameters:
             return str(parameters[known["Ref"]]["Value"])
         if "Fn::Join" in known:
