@@ -1,5 +1,6 @@
 """The package that workers install: built, installed from its wheel, used from outside."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,15 @@ class Installed:
     python: Path
     folder: Path
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(self.python), *arguments]
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+            [str(self.python), *arguments],
+            cwd=self.folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
 
@@ -54,9 +60,14 @@ def uv(*arguments: str) -> None:
 def test_the_example_is_type_checked_from_outside(installed: Installed) -> None:
     """What workers import has types, down to the last: `mypy --strict` finds nothing."""
     wrong = installed.folder / "wrong.py"
-    wrong.write_text("from codec.plugin import EncryptionPlugin\n\nEncryptionPlugin(ring=1)\n")
-    checked = installed.run("-m", "mypy", "--strict", "examples")
-    assert checked.returncode == 0, checked.stdout
+    wrong.write_text(
+        "from temporal_codec.plugin import EncryptionPlugin\n\nEncryptionPlugin(ring=1)\n"
+    )
+    # Those of agents need packages of their own; the one for Lambda stands in its folder.
+    for examples in (["examples/orders"], ["examples/lambda_worker/handler.py"]):
+        paths = {"MYPYPATH": str(installed.folder / "examples/lambda_worker")}
+        checked = installed.run("-m", "mypy", "--strict", *examples, **paths)
+        assert checked.returncode == 0, checked.stdout
     refused = installed.run("-m", "mypy", "--strict", "wrong.py")
     assert 'has incompatible type "int"' in refused.stdout
 
