@@ -1,5 +1,6 @@
-"""`temporal-codec`: what people do with key rings, histories, payloads and endpoints."""
+"""`temporal-codec`: commands for key rings, histories, payloads, policies and endpoints."""
 
+import io
 import signal
 import sys
 
@@ -9,19 +10,22 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; ends the process."""
+    """Run the command line and end the process."""
     try:
-        # A worker's installation has the codec alone, and the script all the same.
+        # The script is installed with the codec alone too, without these libraries.
         from temporal_codec.cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
         lacking = (error.name or "").partition(".")[0]
         if lacking not in {"rich", "typer"}:
             raise
         sys.exit(f"temporal-codec needs {lacking}: {install('cli')}")
-    # As Ctrl-C does, so that what is written halfway is taken away.
+    # As after Ctrl-C, files that are half written are removed.
     for name in ("SIGHUP", "SIGTERM"):
         if hasattr(signal, name):  # Windows has no terminal that hangs up
             signal.signal(getattr(signal, name), _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 lacks characters
+            stream.reconfigure(errors="replace")
     app()
 
 

@@ -1,4 +1,4 @@
-"""The root of the command line: a command, or a group of commands, a module."""
+"""The root of the command line: one module for each command or group of commands."""
 
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from temporal_codec.cli.policy.command import app as policy
 
 
 class _Sentences(TyperGroup):
-    """Tells a CliError as what it is, sentences, and ends with its status."""
+    """Prints a CliError as sentences, and exits with its status."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 — typer's own signature
         try:
@@ -26,10 +26,10 @@ class _Sentences(TyperGroup):
             raise typer.Exit(error.status) from None
 
 
-# Pretty tracebacks show local variables, and some of ours are keys.
+# Pretty tracebacks show local variables, some of which are keys.
 app = typer.Typer(
     cls=_Sentences,
-    help="Look after what a Temporal Codec Server needs.",
+    help="Tools for a Temporal Codec Server: diagnosis, keys, histories, payloads, policies.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -1,20 +1,20 @@
-"""The errors that people are meant to see."""
+"""Errors for people."""
 
 
 class CliError(Exception):
-    """What is wrong and what to do next, in sentences; never a key's bytes, never a traceback."""
+    """Says what is wrong and what to do next; never a key's bytes, never a traceback."""
 
     status = 1
-    """What the program ends with."""
+    """The exit status."""
 
 
 class WrongUsage(CliError):
-    """The command was given something that it cannot begin with."""
+    """The command is used wrongly, so nothing was started."""
 
     status = 2
 
 
 class NoHistory(CliError):
-    """There is no history that could be looked at, so nothing is known of it."""
+    """There is no history to look at."""
 
     status = 2

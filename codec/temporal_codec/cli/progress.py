@@ -1,4 +1,4 @@
-"""Progress bars, for people at a terminal who have to wait."""
+"""Progress bars on a terminal."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -15,20 +15,20 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-# Fewer are done before anybody has read a progress bar.
+# Fewer items finish before anybody can read a progress bar.
 _LONG = 200
 _LARGE = 1_000_000
 
 
 def counted(items: Iterable[T], what: str, total: int) -> Iterable[T]:
-    """Show how many of so many items were done."""
+    """Show how many items are done."""
     screen = Console(stderr=True)
     shown = total > _LONG and screen.is_terminal
     return track(items, what, total, console=screen, transient=True, disable=not shown)
 
 
 def weighed(pieces: Iterable[bytes], what: str, total: int) -> Iterator[bytes]:
-    """Show how many of so many bytes went by."""
+    """Show how many bytes are done."""
     screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(

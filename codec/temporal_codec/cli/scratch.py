@@ -12,9 +12,9 @@ from temporal_codec.cli.errors import CliError
 
 @contextmanager
 def scratch(beside: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A file to write to, in the same folder, so that it can be renamed; gone after the block.
+    """A temporary file in the same folder, so that it can be renamed; removed after the block.
 
-    Its owner alone may read it.
+    Only its owner can read it.
     """
     handle, name = tempfile.mkstemp(prefix=f".{beside.name}.", dir=beside.parent)
     try:
@@ -25,7 +25,7 @@ def scratch(beside: Path) -> Iterator[tuple[IO[bytes], Path]]:
 
 
 def settle(file: IO[bytes]) -> None:
-    """Have what was written on the disk, and the file closed, before it gets its name."""
+    """Flush the file to disk and close it, before it gets its name."""
     file.flush()
     os.fsync(file.fileno())
     file.close()
@@ -33,11 +33,11 @@ def settle(file: IO[bytes]) -> None:
 
 @contextmanager
 def whole(output: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name once the block has ended well; raises CliError."""
+    """A file that gets its name when the block succeeds; raises CliError."""
     try:
         with scratch(output) as (file, path):
             yield file
             settle(file)
             path.replace(output)
     except OSError as error:
-        raise CliError(f"{output} cannot be written: {error.strerror}.") from None
+        raise CliError(f"Cannot write {output}: {error.strerror}.") from None

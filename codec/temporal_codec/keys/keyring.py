@@ -1,8 +1,9 @@
 """Key rings, and the JSON form in which secrets and files hold them."""
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from pybase64 import b64decode, b64encode
@@ -10,6 +11,7 @@ from pybase64 import b64decode, b64encode
 from temporal_codec.errors import KeyringError, KeyringUnavailable
 from temporal_codec.keys.key import Key
 
+UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)  # as PowerShell writes files
 MAX_RING_BYTES = 65_536  # what a Secrets Manager secret holds at most
 
 
@@ -59,8 +61,10 @@ class Keyring:
         """Read a ring; raises KeyringError, whose message says where the fault is."""
         if len(text) > MAX_RING_BYTES:
             raise KeyringError(f"a key ring has at most {MAX_RING_BYTES} bytes, not {len(text)}")
+        if text.startswith(UTF16):
+            raise KeyringError("the key ring is UTF-16: save it as UTF-8")
         try:
-            ring = _DECODER.decode(text)
+            ring = _DECODER.decode(text.removeprefix(BOM_UTF8))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise KeyringError(f"not a key ring: {_plain(error)}") from None
         keys = [_key(index, entry) for index, entry in enumerate(ring.keys)]
@@ -73,7 +77,7 @@ def with_key(text: bytes, key: Key) -> bytes:
     Raises KeyringError if the text is no ring, has the id already, or would grow too large.
     """
     Keyring([*Keyring.from_json(text), key])
-    document = msgspec.json.decode(text)
+    document = msgspec.json.decode(text.removeprefix(BOM_UTF8))
     document["keys"].append(msgspec.to_builtins(_entry(key)))
     longer = msgspec.json.encode(document)
     if len(longer) > MAX_RING_BYTES:
@@ -86,11 +90,25 @@ def without_key(text: bytes, key_id: str) -> bytes:
 
     Raises KeyringError if the text is no ring, or has no such key.
     """
-    if key_id not in {key.id for key in Keyring.from_json(text)}:
-        raise KeyringError("it has no key of this id")
-    document = msgspec.json.decode(text)
+    document = _document_with(text, key_id)
     document["keys"] = [entry for entry in document["keys"] if entry["id"] != key_id]
     return msgspec.json.encode(document)
+
+
+def with_disabled(text: bytes, key_id: str, *, disabled: bool) -> bytes:
+    """A ring's text with one of its keys disabled or enabled; else as `without_key`."""
+    document = _document_with(text, key_id)
+    for entry in document["keys"]:
+        if entry["id"] == key_id:
+            entry.pop("disabled", None)
+            entry.update({"disabled": True} if disabled else {})
+    return msgspec.json.encode(document)
+
+
+def _document_with(text: bytes, key_id: str) -> Any:  # noqa: ANN401 — JSON
+    if key_id not in {key.id for key in Keyring.from_json(text)}:
+        raise KeyringError("it has no key of this id")
+    return msgspec.json.decode(text.removeprefix(BOM_UTF8))
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):

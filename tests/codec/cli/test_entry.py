@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from temporal_codec import Keyring
-from tests.codec.cli.terminal import at_the_same_time, temporal_codec
+from tests.codec.cli.terminal import PROGRAM, at_the_same_time, temporal_codec
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.processes import ROOT, clean_environment
 from tests.test_boundaries import loaded
@@ -62,7 +62,7 @@ def test_a_fault_is_a_sentence_on_stderr(path: Path) -> None:
     """No traceback, no box, and status 1."""
     done = temporal_codec("keys", "list", path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"There is no file:{path}. `temporal-codec keys new` makes one.\n"
+    assert done.stderr == f"file:{path} does not exist. `temporal-codec keys new` makes it.\n"
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,30 @@ def test_an_exception_that_nobody_expected_shows_no_variables(path: Path) -> Non
     assert "RuntimeError" in done.stderr
     assert "canarycanary" not in done.stderr
     assert "╭" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        *([group, "--help"] for group in ("doctor", "keys", "history", "payload", "policy")),
+        ["keys", "import", "--help"],
+        ["doctor", "http://127.0.0.1:1", "--cli", "--namespace", "Ж✓"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_terminal_that_is_not_utf8_shows_everything(words: list[str], encoding: str) -> None:
+    """In 80 columns, no line is wider and no character is an error."""
+    environment = {"PYTHONIOENCODING": encoding, "COLUMNS": "80", "TERM": "dumb"}
+    done = subprocess.run(
+        [PROGRAM, *words],
+        env=clean_environment(environment),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == (1 if "http://127.0.0.1:1" in words else 0), done.stderr
+    text = done.stdout.decode(encoding)
+    assert done.stderr == b""
+    if "--help" in words:
+        assert max(map(len, text.splitlines())) <= 80

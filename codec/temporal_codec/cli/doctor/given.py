@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from temporal_codec.cli.errors import WrongUsage
+from temporal_codec.keys.keyring import UTF16
 
 VARIABLE = "TEMPORAL_CODEC_TOKEN"
 CLI_VARIABLE = "TEMPORAL_CODEC_AUTH"
@@ -46,6 +47,9 @@ def _token(text: str) -> str:
 def _read(file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            return opened.read(_ENOUGH + 1).decode(errors="replace")
+            text = opened.read(_ENOUGH + 1)
     except OSError as error:
         raise WrongUsage(f"--token-file: cannot read {file}: {error.strerror}.") from None
+    if text.startswith(UTF16):
+        raise WrongUsage(f"--token-file: {file} is UTF-16. Save it as UTF-8.")
+    return text.decode(errors="replace")

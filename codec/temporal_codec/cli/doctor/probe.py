@@ -139,7 +139,7 @@ class Probe:
             "User-Agent: temporal-codec-doctor",
             "Connection: close",
         ]
-        request = "\r\n".join((*lines, "", "")).encode("ascii") + body
+        request = "\r\n".join((*lines, "", "")).encode() + body
         return self.connection.exchange(request, f"{method} /{operation}", patience).without(
             self._secrets
         )

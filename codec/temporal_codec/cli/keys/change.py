@@ -1,4 +1,4 @@
-"""What may be done to a key ring, and what is refused."""
+"""Changes to a key ring, and the changes that are rejected."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,27 +10,27 @@ from temporal_codec.cli.keys.store import RingStore
 from temporal_codec.cli.keys.view import date, may_still_seal, sealing, waiting
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import ROTATION_WAIT, Key, new_key
-from temporal_codec.keys.keyring import Keyring, with_key, without_key
+from temporal_codec.keys.keyring import Keyring, with_disabled, with_key, without_key
 
 AT_ONCE = timedelta(0)
 
 
 class Rotated(NamedTuple):
-    """What a rotation did, and to which ring."""
+    """What a rotation added, and the ring before it."""
 
     added: Key
     before: Keyring
 
 
 def make(store: RingStore, now: datetime) -> Key:
-    """A ring with one key, which seals at once."""
+    """Make a ring with one key, which encrypts at once."""
     key = new_key(now, wait=AT_ONCE)
     store.create(Keyring([key]).to_json())
     return key
 
 
 def add(store: RingStore, key: Key) -> Keyring:
-    """One key more, in a new ring where there is none; gives the ring as it is now."""
+    """Add a key, in a new ring if there is none; returns the ring as it is now."""
     stored = store.read()
     if stored is None:
         store.create(Keyring([key]).to_json())
@@ -42,13 +42,13 @@ def add(store: RingStore, key: Key) -> Keyring:
 
 
 def rotate(store: RingStore, now: datetime, *, at_once: bool) -> Rotated:
-    """A new key, which seals once every reader has it; at once where no key seals so far."""
+    """Add a new key, which encrypts once every reader has it; at once if no key encrypts yet."""
     stored, ring = load(store)
     later = waiting(ring, now)
     if later and not at_once:
         raise CliError(
-            f"{later[0].label} waits in {store.uri} already, and seals from "
-            f"{date(later[0].activation_date)}. Nothing was changed. For a key that leaked: --now."
+            f"{later[0].label} waits in {store.uri} already and encrypts from "
+            f"{date(later[0].activation_date)}. Nothing was changed. After a leak, use --now."
         )
     _refuse_if_overwritten(store, ring)
     key = new_key(now, wait=AT_ONCE if at_once or not sealing(ring, now) else ROTATION_WAIT)
@@ -59,17 +59,17 @@ def rotate(store: RingStore, now: datetime, *, at_once: bool) -> Rotated:
 def retire(
     store: RingStore, name: str, now: datetime, agreed: Callable[[Key, str], bool]
 ) -> Key | None:
-    """Take a key out, if `agreed` says so given the key and what that means."""
+    """Remove a key if `agreed` returns true, given the key and the consequences."""
     stored, ring = load(store)
     key = _named(store, ring, name)
     if key == sealing(ring, now):
         raise CliError(
-            f"{key.label} seals now. Rotate first (`temporal-codec keys rotate`), and retire it "
-            "when another key seals."
+            f"{key.label} encrypts now. Rotate first (`temporal-codec keys rotate`), and retire it "
+            "when another key encrypts."
         )
     if len(ring) == 1:
         raise CliError(
-            f"{key.label} is the only key of {store.uri}. Add another first: "
+            f"{key.label} is the only key of {store.uri}. Add another key first: "
             "`temporal-codec keys rotate --now`."
         )
     if not agreed(key, _meaning(ring, key, now)):
@@ -78,29 +78,53 @@ def retire(
     return key
 
 
+def disable(store: RingStore, name: str, now: datetime) -> Key:
+    """Stop a key from decrypting and encrypting, until `enable`; raises CliError."""
+    stored, ring = load(store)
+    key = _named(store, ring, name)
+    if key == sealing(ring, now):
+        raise CliError(
+            f"{key.label} encrypts now. Rotate first (`temporal-codec keys rotate --now`), and "
+            "disable it then."
+        )
+    store.replace(stored, with_disabled(stored.text, key.id, disabled=True))
+    return key
+
+
+def enable(store: RingStore, name: str) -> Key:
+    """Let a disabled key work again; raises CliError."""
+    stored, ring = load(store)
+    key = _named(store, ring, name)
+    if not key.disabled:
+        raise CliError(f"{key.label} is not disabled. Nothing was changed.")
+    store.replace(stored, with_disabled(stored.text, key.id, disabled=False))
+    return key
+
+
 def _named(store: RingStore, ring: Keyring, name: str) -> Key:
-    # By the id or by what `list` shows for it: an id that is the key itself is never typed.
+    # By the id, or by what `list` shows for it: nobody should type an id that is the key itself.
     found = [key for key in ring if name in (key.id, key.label)]
     if len(found) != 1:
         raise CliError(
-            f"{store.uri} has no key of this id. `temporal-codec keys list` shows its keys."
+            f"{store.uri} has no key with this id. `temporal-codec keys list` shows its keys."
         )
     return found[0]
 
 
 def _meaning(ring: Keyring, key: Key, now: datetime) -> str:
     if key.activation_date > now:
-        return f"{key.label} has not begun to seal, so no payload should need it."
+        return f"{key.label} has not encrypted yet, so no payload should need it."
     loss = (
-        f"What {key.label} sealed can never be read again, by anybody: workflows that run and "
-        "meet such a payload fail, and histories that are kept or archived stay ciphertext."
+        f"Nobody can ever read again what {key.label} encrypted: running workflows that meet such "
+        "a payload fail, and stored or archived histories stay ciphertext. `temporal-codec keys "
+        "disable` is the same, but reversible."
     )
     until = may_still_seal(ring, key, now)
     if until is None:
         return loss
     return (
-        f"{loss} It sealed until lately: writers that could not fetch the ring since may go on "
-        f"with it until {date(until)}. Better wait until then."
+        f"{loss} It encrypted until recently: workers that could not fetch the ring since then may "
+        f"still use it until {date(until)}. Wait until then."
     )
 
 

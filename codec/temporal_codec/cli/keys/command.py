@@ -1,6 +1,6 @@
-"""`temporal-codec keys`: make key rings, look at them, rotate them."""
+"""`temporal-codec keys`: make, check and change key rings."""
 
-import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,53 +10,41 @@ import typer
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys import change as ring_change
 from temporal_codec.cli.keys import view as ring_view
+from temporal_codec.cli.keys.look import Ring, check, list_, say, warn
 from temporal_codec.cli.keys.rings import load, open_store
 from temporal_codec.cli.keys.text import imported_key
 from temporal_codec.keys.key import Key
 
-app = typer.Typer(help="Key rings: make them, look at them, rotate them.", no_args_is_help=True)
+app = typer.Typer(help="Key rings: make, check, rotate.", no_args_is_help=True)
+app.command("list")(list_)
+app.command("check")(check)
 
-Ring = Annotated[
-    str, typer.Argument(metavar="RING", help="file:PATH, a PATH, or secretsmanager:NAME.")
-]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")]
 
 _READERS = (
-    "Writers take it up within 5 minutes. A reader that does not know it yet fetches the ring "
-    "when it meets it, but at most once in 30 seconds: until then such a payload comes back as "
-    "ciphertext, and a worker's task fails and is tried again."
+    "Workers use it within 5 minutes. A reader that does not have it yet fetches the ring when it "
+    "needs it, at most once in 30 seconds. Until then such a payload stays encrypted, and a "
+    "worker's task fails and is retried."
 )
 _LEAKED = (
     "A person who has the old keys can still decrypt what they encrypted: docs/operations.md says "
     'what to do, under "A key leaked".'
 )
+_CACHED = "Servers and workers that hold the ring keep decrypting with it for up to 5 minutes."
 _NO_ARGUMENT = (
-    "A key is no argument: it would stay in the shell's history. Give a file with --key-file, or "
-    "a pipe, or type it when asked. If this was a key, take it out of the history."
+    "A key is not an argument, because the shell's history would keep it. Use --key-file, a pipe, "
+    "or the hidden prompt. If this was a key, delete it from the history."
 )
 
 
 @app.command()
 def new(ring: Ring) -> None:
-    """Make a ring with one key, which seals at once. A ring that exists is left as it is."""
+    """Make a ring with one key, which encrypts at once. Never overwrites a ring."""
     store = open_store(ring)
     key = ring_change.make(store, _now())
-    _say(f"Made {store.uri} with the key {key.label}, which seals from now on.")
-    _say(f"Servers and workers use it with CODEC_KEYRING={store.uri}")
-    _say("Nobody can make this key again: without the ring no payload can be opened.")
-
-
-@app.command("list")
-def list_(
-    ring: Ring, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
-) -> None:
-    """Show a ring's keys: ids, activation dates, and what each key does now."""
-    store, now = open_store(ring), _now()
-    _, keys = load(store)
-    if as_json:
-        document = {"ring": store.uri, "keys": ring_view.rows(keys, now)}
-        _say(json.dumps(document, indent=2))
-    else:
-        ring_view.show(store.uri, keys, now)
+    say(f"Made {store.uri} with the key {key.label}, which encrypts from now on.")
+    say(f"Servers and workers use it with CODEC_KEYRING={store.uri}")
+    say("Keep it safe: without the ring nobody can decrypt what it encrypts.")
 
 
 @app.command("import", context_settings={"allow_extra_args": True})
@@ -66,98 +54,120 @@ def import_(  # noqa: PLR0913 — a command's options are its arguments
     *,
     key_id: Annotated[
         str | None,
-        typer.Option("--id", help="The encryption-key-id that existing payloads carry."),
+        typer.Option("--id", help="The encryption-key-id of the existing payloads."),
     ] = None,
     id_is_key: Annotated[
-        bool, typer.Option("--id-is-key", help="The id is the key's text, as in Java's sample.")
+        bool, typer.Option("--id-is-key", help="The id is the key's text, as in the Java sample.")
     ] = False,
     key_file: Annotated[
         Path | None,
-        typer.Option(help="A file that holds the key; else it is read from a pipe, or asked for."),
+        typer.Option(help="A file with the key. Default: read a pipe, or prompt for the key."),
     ] = None,
     active_from: Annotated[
         str | None,
         typer.Option(
             metavar="DATE",
-            help="When it begins to seal. Without one it opens, and seals only where no newer "
-            "key of the ring does.",
+            help="When the key starts to encrypt. Default: it decrypts, and encrypts only if no "
+            "newer key of the ring does.",
         ),
     ] = None,
 ) -> None:
-    """Take over the key of an existing codec: 32 bytes of text, or base64.
+    """Import the key of an existing codec: 32 bytes of text, or base64.
 
-    Makes the ring where there is none. The key is no argument: the shell would remember it.
+    Makes the ring if there is none. The key is not an argument: the shell's history would keep it.
     """
     if context.args:
         raise CliError(_NO_ARGUMENT)
     if id_is_key == (key_id is not None):
-        raise CliError("Say which payloads the key opens: either --id or --id-is-key.")
+        raise CliError("Name the payloads that the key decrypts: either --id or --id-is-key.")
     store, now = open_store(ring), _now()
     key = imported_key(key_file, key_id, active_from)
     keys = ring_change.add(store, key)
-    _say(f"{store.uri} opens what {key.label} sealed.")
+    say(f"{store.uri} decrypts what {key.label} encrypted.")
     seals = ring_view.sealing(keys, now)
-    _say(f"{seals.label if seals else 'No key'} seals now.")
+    say(f"{seals.label if seals else 'No key'} encrypts now.")
     for caution in (*ring_view.faults(keys, now), *ring_view.cautions(keys, 0, now)):
-        _say(f"Warning: {caution}")
+        warn(caution)
 
 
 @app.command()
 def rotate(
     ring: Ring,
+    *,
     now: Annotated[
-        bool, typer.Option("--now", help="For a key that leaked: the new one seals at once.")
+        bool, typer.Option("--now", help="After a leak: the new key encrypts at once.")
     ] = False,
 ) -> None:
-    """Add a key that seals in 25 hours, when every reader has it. The others go on opening."""
+    """Add a key that encrypts in 25 hours, when every reader has it. Old keys keep decrypting.
+
+    With --now, offers to retire a key that was waiting: it has leaked with the ring.
+    """
     store, moment = open_store(ring), _now()
     key, before = ring_change.rotate(store, moment, at_once=now)
-    _say(f"Added the key {key.label} to {store.uri}.")
+    say(f"Added the key {key.label} to {store.uri}.")
     seals = ring_view.sealing(before, moment)
     if key.activation_date > moment:
-        until = f"{seals.label} seals until then." if seals else ""
-        _say(f"It seals from {ring_view.date(key.activation_date)}. {until}")
+        until = f"{seals.label} encrypts until then." if seals else ""
+        say(f"It encrypts from {ring_view.date(key.activation_date)}. {until}")
         return
-    _say(f"It seals at once. {_READERS}")
+    say(f"It encrypts at once. {_READERS}")
     if len(before):
-        _say(_LEAKED)
+        say(_LEAKED)
     for waiting in ring_view.waiting(before, moment):
-        _say(
-            f"{waiting.label} was in the ring before, and will seal from "
-            f"{ring_view.date(waiting.activation_date)}: if the ring leaked, retire it now."
-        )
+        _offer(ring, waiting)
+
+
+def _offer(ring: str, waiting: Key) -> None:
+    since = ring_view.date(waiting.activation_date)
+    say(f"{waiting.label} was waiting in the ring and encrypts from {since}.")
+    if _at_terminal() and typer.confirm("Did the ring leak? Then retire this key now"):
+        ring_change.retire(open_store(ring), waiting.label, _now(), lambda *_: True)
+        say(f"Retired {waiting.label}.")
+    else:
+        say(f"If the ring leaked, retire it now: temporal-codec keys retire {ring} ID")
 
 
 @app.command()
 def retire(
     ring: Ring,
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    key_id: KeyId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take a key out of a ring. What it sealed can never be read again."""
+    """Remove a key from a ring, for ever. Nobody can read again what it encrypted."""
     store = open_store(ring)
 
     def agreed(key: Key, meaning: str) -> bool:
-        _say(meaning)
+        say(meaning)
         return yes or _typed("Type its id to retire it") == key.label
 
     key = ring_change.retire(store, key_id, _now(), agreed)
     if key is None:
         raise CliError("That is not its id. Nothing was changed.")
-    _say(f"Retired {key.label} from {store.uri}.")
+    say(f"Retired {key.label} from {store.uri}. {_CACHED}")
 
 
 @app.command()
-def check(ring: Ring) -> None:
-    """Say what is wrong with a ring and what to do; status 0 if it may be used."""
-    store, now = open_store(ring), _now()
-    stored, keys = load(store)
-    for caution in (*store.warnings(), *ring_view.cautions(keys, len(stored.text), now)):
-        _say(f"Warning: {caution}")
-    faults = list(ring_view.faults(keys, now))
-    if faults:
-        raise CliError(f"{store.uri} must not be used. {' '.join(faults)}")
-    _say(f"{store.uri} may be used. {keys.sealing(now).label} seals now.")
+def disable(ring: Ring, key_id: KeyId) -> None:
+    """Stop a key from decrypting and encrypting. `keys enable` reverses this."""
+    store = open_store(ring)
+    key = ring_change.disable(store, key_id, _now())
+    say(f"Disabled {key.label} in {store.uri}: its payloads stay encrypted. {_CACHED}")
+    say("`temporal-codec keys enable` reverses this.")
+
+
+@app.command()
+def enable(ring: Ring, key_id: KeyId) -> None:
+    """Let a disabled key decrypt again, and encrypt from its activation date."""
+    store = open_store(ring)
+    key = ring_change.enable(store, key_id)
+    say(f"Enabled {key.label} in {store.uri}.")
+    seals = ring_view.sealing(load(store)[1], _now())
+    say(f"{seals.label if seals else 'No key'} encrypts now.")
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _now() -> datetime:
@@ -168,8 +178,4 @@ def _typed(question: str) -> str:
     try:
         return str(typer.prompt(question, default="", show_default=False))
     except typer.Abort:
-        return ""  # nobody is there, or somebody thought better of it
-
-
-def _say(sentence: str) -> None:
-    typer.echo(sentence)
+        return ""  # there is no input, or the user changed their mind

@@ -14,7 +14,7 @@ from temporal_codec.keys.keyring import MAX_RING_BYTES
 
 
 class FileStore:
-    """A `RingStore`. A symbolic link stays one: the file that it leads to is replaced."""
+    """A `RingStore`. A symbolic link stays a link: its target is replaced."""
 
     repair = (
         "Correct the file by hand, or put a copy of it back; docs/format.md shows what a key "
@@ -35,7 +35,7 @@ class FileStore:
                 return None
 
     def previous(self) -> None:
-        """See `RingStore`: a file has no past."""
+        """See `RingStore`: a file keeps no previous version."""
 
     def create(self, text: bytes) -> None:
         """See `RingStore`."""
@@ -57,8 +57,8 @@ class FileStore:
             mode = stat.S_IMODE(self._path.stat().st_mode)
         if sys.platform == "win32" or not mode & 0o077:
             return []
-        who = f"Others than its owner may use the file (its mode is {mode:o})."
-        return [f"{who} Unless they are its servers and workers: chmod 600 {self._path}"]
+        who = f"Users other than its owner can use the file (mode {mode:o})."
+        return [f"{who} Unless these are its servers and workers, run: chmod 600 {self._path}"]
 
     @contextmanager
     def _written(self, text: bytes) -> Iterator[Path]:
@@ -73,17 +73,19 @@ class FileStore:
             yield
         except FileExistsError:
             raise CliError(
-                f"{self.uri} is there already and was left as it is. `temporal-codec keys rotate` "
+                f"{self.uri} exists already and was not changed. `temporal-codec keys rotate` "
                 "adds a key to it."
             ) from None
         except FileNotFoundError:
-            raise CliError(f"There is no folder {self._path.parent}. Make it first.") from None
+            raise CliError(
+                f"The folder {self._path.parent} does not exist. Make it first."
+            ) from None
         except PermissionError:
             raise CliError(
-                f"This user may not do that with {self.uri}. Run the command as its owner."
+                f"You do not have permission for {self.uri}. Run the command as its owner."
             ) from None
         except OSError as error:
-            raise CliError(f"{self.uri} cannot be used: {error.strerror}.") from None
+            raise CliError(f"Cannot use {self.uri}: {error.strerror}.") from None
 
 
 @contextmanager

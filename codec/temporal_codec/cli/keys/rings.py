@@ -1,4 +1,4 @@
-"""A ring by the name that somebody gave on the command line."""
+"""Key rings by the name that the user gives."""
 
 import re
 
@@ -16,17 +16,17 @@ _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."
 
 
 def open_store(ring: str) -> RingStore:
-    """The place that a name stands for; raises CliError where it is no ring's name."""
+    """The place that a name stands for; raises CliError if it is not a ring's name."""
     if PLACEHOLDER in ring:
         raise CliError(
-            f"{PLACEHOLDER} stands for every namespace's own ring. Give one namespace's name in "
-            "its place, for example secretsmanager:temporal-codec/orders."
+            f"{PLACEHOLDER} stands for each namespace's own ring. Write one namespace's name "
+            "instead, for example secretsmanager:temporal-codec/orders."
         )
     if ring == "development":
         raise CliError(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
     scheme, name = _parts(ring)
     if not name or scheme not in {"file", "secretsmanager"}:
-        raise CliError(f"This names no key ring. {_KINDS}")
+        raise CliError(f"This is not the name of a key ring. {_KINDS}")
     return FileStore(name) if scheme == "file" else _secret(name)
 
 
@@ -37,21 +37,23 @@ def open_keys(ring: str, namespace: str) -> Keys:
         source = open_source(ring if ring == "development" else ":".join(_parts(ring)))
         return source.keys(namespace)
     except InvalidNamespace:
-        raise CliError("This is no namespace's name. Look at --namespace.") from None
+        raise CliError(
+            "--namespace is not the name of a namespace. Write it as the Web UI shows it."
+        ) from None
     except KeyringError as error:
-        raise CliError(f"This names no key ring: {error}.") from None
+        raise CliError(f"This is not the name of a key ring: {error}.") from None
 
 
 def load(store: RingStore) -> tuple[Stored, Keyring]:
-    """A ring that is there and in order; raises CliError."""
+    """Read a ring; raises CliError if it is missing or broken."""
     stored = store.read()
     if stored is None:
-        raise CliError(f"There is no {store.uri}. `temporal-codec keys new` makes one.")
+        raise CliError(f"{store.uri} does not exist. `temporal-codec keys new` makes it.")
     return stored, parse(store, stored.text)
 
 
 def parse(store: RingStore, text: bytes) -> Keyring:
-    """The ring that a store's text is; raises CliError."""
+    """Parse a ring's text; raises CliError."""
     try:
         return Keyring.from_json(text)
     except KeyringError as error:

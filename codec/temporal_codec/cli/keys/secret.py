@@ -1,7 +1,7 @@
-"""A key ring in AWS Secrets Manager: a change is made whole, and never over somebody else's.
+"""A key ring in AWS Secrets Manager: changes are atomic and never overwrite another change.
 
-The new version is stored under a label of its own. Then AWSCURRENT moves to it from the version
-that was read, and from no other: that fails where somebody was quicker.
+The new version is stored under a label of its own. Then AWSCURRENT moves to it, but only from the
+version that was read, so it fails if somebody else changed the secret first.
 """
 
 from collections.abc import Iterator
@@ -26,8 +26,7 @@ class SecretStore:
         self._name = name
         self.uri = f"secretsmanager:{name}"
         self.repair = (
-            "Put a version back that was good: docs/operations.md tells how, under "
-            '"A ring is broken".'
+            'Restore a good version: docs/operations.md says how, under "A ring is broken".'
         )
         with self._told():
             self._client = client or make_client("secretsmanager", region=region_of(name))
@@ -64,14 +63,14 @@ class SecretStore:
         try:
             self._make_current(version, old.version)
         finally:
-            # It has done its service; a label that stays does no harm.
+            # The label is no longer needed; it does no harm if it stays.
             with suppress(BotoCoreError, ClientError):
                 self._client.update_secret_version_stage(
                     SecretId=self._name, VersionStage=label, RemoveFromVersionId=version
                 )
 
     def warnings(self) -> list[str]:
-        """See `RingStore`: who may read a secret is IAM's to say."""
+        """See `RingStore`: IAM decides who can read a secret."""
         return []
 
     def _make_current(self, version: str, old: str) -> None:
@@ -109,10 +108,10 @@ class SecretStore:
 
 
 def _doubt(error: BotoCoreError | ClientError) -> str:
-    # An answer that was lost may have been a good one.
+    # A lost response may have been a success.
     if (
         isinstance(error, ClientError)
         and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
     ):
         return ""
-    return " Whether the change was made is not known: look with `temporal-codec keys list` first."
+    return " It is unknown whether the change was made: run `temporal-codec keys list` first."

@@ -1,4 +1,4 @@
-"""What every place that keeps a key ring can do."""
+"""The interface of every place that keeps a key ring."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A ring's text as it was read, and which version that was."""
+    """A ring's text as it was read, and its version."""
 
     text: bytes = field(repr=False)
     version: str = ""
@@ -18,27 +18,27 @@ class RingStore(Protocol):
     uri: str
     """What CODEC_KEYRING must be to use this ring."""
     repair: str
-    """What to do where the text is no ring."""
+    """What to do if the text is not a ring."""
 
     def read(self) -> Stored | None:
-        """The ring's text; None where there is none."""
+        """The ring's text; None if there is none."""
 
     def previous(self) -> bytes | None:
-        """The text before this one, where the place keeps it."""
+        """The text before this one, if the place keeps it."""
 
     def create(self, text: bytes) -> None:
-        """Write a ring where there is none."""
+        """Write a ring if there is none."""
 
     def replace(self, old: Stored, text: bytes) -> None:
-        """Write a ring over the one that was read; refuses where another is there by now."""
+        """Replace the ring that was read; rejected if it has changed since."""
 
     def warnings(self) -> list[str]:
-        """What is amiss about the place, apart from the text."""
+        """What is wrong with the place, apart from the text."""
 
 
 def overtaken(uri: str) -> str:
-    """What to tell somebody whose change came second."""
+    """The error for the change that came second."""
     return (
-        f"Somebody else changed {uri} in the meantime. Their change stands, yours was not made: "
-        "run the command again."
+        f"Somebody else changed {uri} in the meantime. Their change stands and yours was not made. "
+        "Run the command again."
     )

@@ -1,6 +1,7 @@
-"""The key of an existing codec, in the forms in which people have it."""
+"""The key of an existing codec, in the forms that people have."""
 
 import sys
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
@@ -10,14 +11,15 @@ from pybase64 import b64decode
 from temporal_codec.cli.errors import CliError
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
+from temporal_codec.keys.keyring import UTF16
 
-# Older than any key of ours: an imported key opens, and seals only where no newer one does.
+# Older than any new key: an imported key decrypts, and encrypts only if no newer key does.
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_ENOUGH = 1024  # anything longer is no key
+_ENOUGH = 1024  # anything longer is not a key
 
 
 def imported_key(file: Path | None, key_id: str | None, active_from: str | None) -> Key:
-    """A key with an existing id; without one the id is the key's own text, as in Java's sample.
+    """Import a key under its id; without an id the key's text is the id, as in the Java sample.
 
     Raises CliError, which never quotes the key.
     """
@@ -25,38 +27,42 @@ def imported_key(file: Path | None, key_id: str | None, active_from: str | None)
     secret = read_key(file)
     if key_id is not None and key_id.encode() == secret:
         raise CliError(
-            "This id is the key itself. Say --id-is-key instead, which keeps it out of the shell's "
-            "history, and take this command out of the history."
+            "This id is the key itself. Use --id-is-key instead, which keeps the key out of the "
+            "shell's history, and delete this command from the history."
         )
     try:
         return Key(secret.decode() if key_id is None else key_id, secret, since)
     except UnicodeDecodeError:
-        raise CliError("A key of arbitrary bytes is no id: give the id with --id.") from None
+        raise CliError(
+            "This key is not text, so it cannot be its own id. Give the id with --id."
+        ) from None
     except KeyringError as error:
         raise CliError(f"The key was not imported: {error}.") from None
 
 
 def read_key(file: Path | None) -> bytes:
-    """The key from a file, from a pipe, or from somebody who types it without seeing it."""
+    """Read the key from a file, from a pipe, or from hidden input."""
     if file is not None:
         return parse_key(_head(file))
     if sys.stdin.isatty():
-        return parse_key(getpass("Key (it is not shown): ").encode())
+        return parse_key(getpass("Key (not shown): ").encode())
     return parse_key(sys.stdin.buffer.read(_ENOUGH))
 
 
 def parse_key(given: bytes) -> bytes:
-    """The 32 bytes that a text of 32 bytes is, or that a base64 text stands for.
+    """The 32 bytes of a key, given as text or as base64.
 
     The two can't be confused: base64 of 32 bytes has 43 characters or, padded, 44.
     """
-    # An editor and `echo` end a line; only that is taken away.
-    text = given.removesuffix(b"\n").removesuffix(b"\r")
+    if given.startswith(UTF16):
+        raise CliError("This key is UTF-16. Save it as UTF-8.")
+    # Editors add a line break, Windows a byte order mark; only these are removed.
+    text = given.removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
     key = text if len(text) == KEY_BYTES else _from_base64(text)
     if key is None or len(key) != KEY_BYTES:
         raise CliError(
-            f"This is no AES-256 key. Give {KEY_BYTES} bytes of text, as Temporal's samples have "
-            f"it, or {KEY_BYTES} bytes in base64 (44 characters); this text has {len(text)} bytes."
+            f"This is not an AES-256 key. Use {KEY_BYTES} bytes of text, as Temporal's samples do, "
+            f"or {KEY_BYTES} bytes in base64 (44 characters). This text has {len(text)} bytes."
         )
     return key
 
@@ -74,13 +80,13 @@ def _head(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(_ENOUGH)
     except OSError as error:
-        raise CliError(f"The key's file {file} cannot be read: {error.strerror}.") from None
+        raise CliError(f"--key-file: cannot read {file}: {error.strerror}.") from None
 
 
 def _date(text: str) -> datetime:
     try:
         date = datetime.fromisoformat(text)
-        # Without a time zone it is UTC, as everywhere in a ring.
+        # Without a time zone it is UTC, like every date of a ring.
         return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise CliError("A DATE looks like 2026-11-23 or 2026-11-23T00:00:00Z.") from None
+        raise CliError("--active-from: write DATE as 2026-11-23 or 2026-11-23T00:00:00Z.") from None

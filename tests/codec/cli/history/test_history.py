@@ -366,9 +366,9 @@ def test_rings_of_every_kind(file: Path, ring: Path, moto: int, secrets: Gate) -
     assert done.code == 1
     assert "AccessDeniedException" in done.said
     done = run("decode", file, "--ring", "vault:x")
-    assert done.said.startswith("This names no key ring")
+    assert done.said.startswith("This is not the name of a key ring")
     done = run("decode", file, "--ring", ring, "--namespace", "a\x01")
-    assert done.said.startswith("This is no namespace's name")
+    assert done.said.startswith("--namespace is not the name of a namespace")
 
 
 # A history near the limit that Temporal sets, and some payloads of the largest size.

@@ -1,5 +1,6 @@
 """`temporal-codec keys check`, and what is said of rings that are broken or missing."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from temporal_codec import Key, Keyring
 from temporal_codec.keys.sources import development_ring
 from tests.codec.cli.conftest import Operator, aged, put
+from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
 
 BROKEN: dict[str, Any] = {
@@ -50,8 +52,8 @@ WELL_KNOWN = next(iter(development_ring()))
     [
         ((), 1, "No key is active"),
         ((aged(1, timedelta(hours=-2)),), 1, "No key is active"),
-        ((WELL_KNOWN,), 1, "everybody has it"),
-        ((WELL_KNOWN, aged(1, timedelta(days=1))), 0, "open to everybody"),
+        ((WELL_KNOWN,), 1, "which everybody has"),
+        ((WELL_KNOWN, aged(1, timedelta(days=1))), 0, "everybody can read"),
         ((aged(1, timedelta(days=91)),), 0, "more than 90 days"),
     ],
 )
@@ -78,7 +80,7 @@ def test_check_has_nothing_to_say_about_a_good_ring(
 ) -> None:
     put(path, *keys)
     done = operator.keys("check")
-    assert (done.code, done.said) == (0, f"file:{path} may be used. key-1 seals now.")
+    assert (done.code, done.said) == (0, f"file:{path} can be used. key-1 encrypts now.")
 
 
 def test_check_sees_that_others_may_read_the_file(operator: Operator, path: Path) -> None:
@@ -101,7 +103,7 @@ def test_check_sees_that_the_ring_is_nearly_full(operator: Operator, path: Path)
 def test_a_ring_that_is_not_there_is_a_sentence(operator: Operator, command: str) -> None:
     done = operator.keys(command, *(["key-1"] if command == "retire" else []))
     assert done.code == 1
-    assert "`temporal-codec keys new` makes one" in done.said
+    assert "`temporal-codec keys new` makes it" in done.said
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,8 @@ def test_a_ring_that_is_not_there_is_a_sentence(operator: Operator, command: str
         ("ssm:orders", "secretsmanager:NAME"),
         ("file:", "secretsmanager:NAME"),
         ("secretsmanager:", "secretsmanager:NAME"),
-        ("/nowhere/ring.json", "There is no folder /nowhere. Make it first."),
-        ("/", "file:/ is there already"),
+        ("/nowhere/ring.json", "The folder /nowhere does not exist. Make it first."),
+        ("/", "file:/ exists already"),
     ],
 )
 def test_a_name_that_is_no_rings_gets_a_sentence(operator: Operator, name: str, words: str) -> None:
@@ -122,3 +124,63 @@ def test_a_name_that_is_no_rings_gets_a_sentence(operator: Operator, name: str, 
     done = operator.keys("new")
     assert done.code == 1
     assert words in done.said
+
+
+def test_a_ring_with_a_byte_order_mark_is_taken_and_utf16_is_named(
+    operator: Operator, path: Path
+) -> None:
+    """By every command, and by readers; a change writes it without the mark."""
+    text = Keyring([key(1), aged(2, timedelta(days=1))]).to_json()
+    path.write_bytes(b"\xef\xbb\xbf" + text)
+    assert operator.keys("check").code == 0
+    assert operator.keys("disable", "key-1").code == 0
+    assert operator.keys("rotate", "--now").code == 0
+    assert operator.roles() == ["disabled", "opens", "seals"]
+    path.write_bytes(text.decode().encode("utf-16"))
+    done = operator.keys("check")
+    assert done.code == 1
+    assert "UTF-16: save it as UTF-8" in done.said
+
+
+OLD = (aged(1, timedelta(days=91)),)
+
+
+@pytest.mark.parametrize(
+    ("keys", "options", "code"),
+    [
+        (OLD, (), 0),
+        (OLD, ("--fail-on-warning",), 1),
+        ((aged(1, timedelta(days=1)),), ("--fail-on-warning",), 0),
+        ((), ("--json",), 1),
+        (OLD, ("--json", "--fail-on-warning"), 1),
+    ],
+)
+def test_a_daily_job_can_act_on_the_status(
+    path: Path, keys: tuple[Key, ...], options: tuple[str, ...], code: int
+) -> None:
+    """Warnings are on stderr, and an option makes them a failing status."""
+    put(path, *keys)
+    done = temporal_codec("keys", "check", path, *options)
+    assert done.returncode == code
+    if "--json" in options:
+        document = json.loads(done.stdout)
+        assert document["usable"] is bool(keys)
+        assert document["ring"] == f"file:{path}"
+        assert bool(document["faults"]) is not bool(keys)
+        assert bool(document["warnings"]) is (keys == OLD)
+        assert done.stderr == ""
+    else:
+        assert ("Warning: " in done.stderr) is (keys == OLD)
+        assert "Warning" not in done.stdout
+
+
+@pytest.mark.parametrize(("count", "warned"), [(2**30 - 1, False), (2**30, True), (2**33, True)])
+def test_check_warns_long_before_a_key_is_worn_out(
+    operator: Operator, path: Path, count: int, warned: bool
+) -> None:
+    """K2: 2^32 payloads at most; a count from the metrics is given by id."""
+    put(path, aged(1, timedelta(days=1)))
+    done = operator.keys("check", "--sealed", f"key-1={count}", "--fail-on-warning")
+    assert ("has encrypted" in done.said) is warned
+    assert done.code == int(warned)
+    assert operator.keys("check", "--sealed", "key-1").code == 2

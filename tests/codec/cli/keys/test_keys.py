@@ -11,6 +11,7 @@ import pytest
 
 from temporal_codec import Key, Keyring, KeyringError
 from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.keys import command as ring_command
 from temporal_codec.cli.keys import file as ring_file
 from temporal_codec.cli.keys.file import FileStore
 from temporal_codec.keys.key import ROTATION_WAIT
@@ -41,7 +42,7 @@ def test_new_never_overwrites(operator: Operator, path: Path) -> None:
     before = path.read_bytes()
     done = operator.keys("new")
     assert (done.code, path.read_bytes()) == (1, before)
-    assert "there already" in done.said
+    assert "exists already" in done.said
     assert "keys rotate" in done.said
     assert folder(path) == [path.name]
 
@@ -57,7 +58,7 @@ def test_list_shows_what_each_key_does(operator: Operator, path: Path) -> None:
     said = operator.keys("list").said
     for word in ("key-1", "key-2", "key-3", f"{NOW - timedelta(days=10):%Y-%m-%d %H:%M} UTC"):
         assert word in said
-    assert said.count("seals and opens") == said.count("opens, will seal") == 1
+    assert said.count("encrypts and decrypts") == said.count("decrypts, will encrypt") == 1
     assert operator.roles() == ["opens", "seals", "waits"]
 
 
@@ -69,7 +70,7 @@ def test_rotate_adds_a_key_that_seals_25_hours_later(operator: Operator, path: P
     path.write_text(json.dumps(document))
     done = operator.keys("rotate")
     assert done.code == 0
-    assert "key-1 seals until then" in done.said
+    assert "key-1 encrypts until then" in done.said
     assert operator.document["comment"] == "ours"
     assert operator.document["keys"][0] == document["keys"][0]
     _, added = operator.ring
@@ -92,7 +93,7 @@ def test_rotate_now_seals_at_once_and_says_what_that_means(operator: Operator, p
     put(path, key(1), aged(2, timedelta(hours=-2)))
     done = operator.keys("rotate", "--now")
     assert operator.roles() == ["opens", "waits", "seals"]
-    for words in ("within 5 minutes", "30 seconds", "key-2 was in the ring", "A key leaked"):
+    for words in ("within 5 minutes", "30 seconds", "key-2 was waiting", "A key leaked"):
         assert words in done.said
 
 
@@ -167,30 +168,31 @@ def test_retire_takes_out_the_key_whose_id_is_typed(operator: Operator, path: Pa
         assert operator.document == document
     done = operator.keys("retire", "key-1", typed="key-1\n")
     assert done.code == 0
-    assert "can never be read again, by anybody" in done.said
-    assert "better wait" not in done.said.lower()
+    assert "Nobody can ever read again what key-1 encrypted" in done.said
+    assert "keep decrypting with it for up to 5 minutes" in done.said
+    assert "Wait until then" not in done.said
     assert operator.document == {**document, "keys": document["keys"][1:]}
 
 
 def test_retire_tells_that_writers_may_not_have_moved_on(operator: Operator, path: Path) -> None:
     """K4: a writer may live on its last good ring for 24 hours."""
     put(path, key(1), aged(2, timedelta(hours=23)))
-    assert "Better wait" in operator.keys("retire", "key-1", "--yes").said
+    assert "Wait until then" in operator.keys("retire", "key-1", "--yes").said
 
 
 def test_retire_says_that_a_waiting_key_is_not_needed_yet(operator: Operator, path: Path) -> None:
     put(path, key(1), aged(2, timedelta(hours=-2)))
     done = operator.keys("retire", "key-2", "--yes")
     assert (done.code, len(operator.ring)) == (0, 1)
-    assert "not begun to seal" in done.said
+    assert "has not encrypted yet" in done.said
 
 
 @pytest.mark.parametrize(
     ("keys", "name", "words"),
     [
-        ((key(1), aged(2, timedelta(days=3))), "key-2", "key-2 seals now. Rotate first"),
+        ((key(1), aged(2, timedelta(days=3))), "key-2", "key-2 encrypts now. Rotate first"),
         ((aged(1, timedelta(hours=-2)),), "key-1", "the only key"),
-        ((key(1), key(2)), "canary", "no key of this id"),
+        ((key(1), key(2)), "canary", "no key with this id"),
     ],
 )
 def test_retire_refuses(
@@ -223,3 +225,57 @@ def test_a_key_whose_id_is_the_key_is_retired_by_what_list_shows(
 def test_a_key_that_is_not_there_cannot_be_taken_out(text: bytes, words: str) -> None:
     with pytest.raises(KeyringError, match=words):
         without_key(text, "key-2")
+
+
+def test_a_disabled_key_neither_decrypts_nor_encrypts_until_it_is_enabled(
+    operator: Operator, path: Path
+) -> None:
+    """Reversible, unlike retire; members that this version does not know survive."""
+    document = json.loads(Keyring([key(1), aged(2, timedelta(days=3))]).to_json())
+    document["keys"][0]["owner"] = "ours"
+    path.write_text(json.dumps(document))
+    done = operator.keys("disable", "key-1")
+    assert done.code == 0
+    assert "up to 5 minutes" in done.said
+    assert operator.roles() == ["disabled", "seals"]
+    assert operator.ring.get(b"key-1") is None
+    assert operator.document["keys"][0] == {**document["keys"][0], "disabled": True}
+    assert "disabled" in operator.keys("list").said
+    assert operator.keys("enable", "key-1").code == 0
+    assert operator.document == document
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "words"),
+    [
+        ("disable", "key-2", "key-2 encrypts now. Rotate first"),
+        ("disable", "canary", "no key with this id"),
+        ("enable", "key-1", "key-1 is not disabled"),
+        ("enable", "canary", "no key with this id"),
+    ],
+)
+def test_disable_and_enable_refuse(
+    operator: Operator, path: Path, command: str, name: str, words: str
+) -> None:
+    put(path, key(1), aged(2, timedelta(days=3)))
+    before = path.read_bytes()
+    done = operator.keys(command, name)
+    assert (done.code, path.read_bytes()) == (1, before)
+    assert words in done.said
+    assert "canary" not in done.said
+
+
+@pytest.mark.parametrize(("typed", "roles"), [("y\n", ["opens", "seals"]), ("n\n", None)])
+def test_rotate_now_offers_to_retire_the_key_that_was_waiting(
+    operator: Operator,
+    path: Path,
+    typed: str,
+    roles: list[str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At a terminal; it has leaked with the ring, and would encrypt later."""
+    put(path, key(1), aged(2, timedelta(hours=-2)))
+    monkeypatch.setattr(ring_command, "_at_terminal", lambda: True)
+    done = operator.keys("rotate", "--now", typed=typed)
+    assert done.code == 0, done.said
+    assert operator.roles() == (roles or ["opens", "waits", "seals"])

@@ -75,7 +75,7 @@ def test_new_never_overwrites(far: Operator) -> None:
     before = far.read()
     done = far.keys("new")
     assert done.code == 1
-    assert "There is a secret of this name already" in done.said
+    assert "A secret with this name exists already" in done.said
     assert far.read() == before
 
 
@@ -114,7 +114,7 @@ def test_a_change_in_the_meantime_is_not_lost(
     done = operator.keys("retire", "key-1")
     assert done.code == 1
     assert "Somebody else changed" in done.said
-    assert "run the command again" in done.said
+    assert "Run the command again" in done.said
     assert (operator.read() or b"").decode() == theirs
     assert stages(aws, operator) == [["AWSCURRENT"], ["AWSPREVIOUS"]]
     assert secrets.calls[-1] == "UpdateSecretVersionStage"
@@ -159,7 +159,7 @@ def test_an_answer_that_is_lost_leaves_doubt_only_where_there_is_some(
     store = SecretStore(name, Losing(aws, lost))
     read = store.read()
     assert read is not None
-    with pytest.raises(CliError, match="AWS does not answer") as caught:
+    with pytest.raises(CliError, match="AWS does not respond") as caught:
         store.replace(read, Keyring([key(1)]).to_json())
     assert ("not known: look with `temporal-codec keys list`" in str(caught.value)) is doubtful
     assert (of(aws, name).read() != EMPTY) is doubtful
@@ -193,12 +193,12 @@ def test_an_empty_ring_gets_a_key_that_seals(aws: Any, secrets: Gate) -> None:
         ("ExpiredTokenException", "expired. Log in again"),
         ("InternalServiceError", "AWS failed. Run the command again in a moment."),
         ("InvalidRequestException", "aws secretsmanager restore-secret"),
-        ("ThrottlingException", "slower. Run the command again in a moment."),
+        ("ThrottlingException", "throttles the request. Run the command again in a moment."),
         ("UnrecognizedClientException", "Log in again"),
-        ("SomethingNew", "AWS refuses GetSecretValue (SomethingNew)"),
-        ("ResourceNotFoundException", "`temporal-codec keys new` makes one"),
+        ("SomethingNew", "AWS rejects GetSecretValue (SomethingNew)"),
+        ("ResourceNotFoundException", "`temporal-codec keys new` makes it"),
         ("reset", "AWS"),
-        ("hang", "AWS does not answer"),
+        ("hang", "AWS does not respond"),
         ("html", "is broken"),
         ({"SecretBinary": "AAAA", "VersionId": "v"}, "binary, not a string"),
         ({"SecretString": "canary", "VersionId": "v"}, "is broken: not a key ring"),
