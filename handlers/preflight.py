@@ -17,5 +17,5 @@ def handler(event: Event, _context: Any) -> Event:  # noqa: ANN401 — the runti
         from handlers.server import page  # noqa: PLC0415 — a preflight does not need it
 
         headers = {**page.headers(), **_cors.headers(origin)}
-        return events.answer(200, headers, page.PAGE.encode())
-    return events.answer(204, _cors.preflight_headers(origin))
+        return events.answer(200, headers, page.PAGE.encode(), event)
+    return events.answer(204, _cors.preflight_headers(origin), to=event)

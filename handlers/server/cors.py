@@ -6,8 +6,7 @@ A plain module without dependencies, since the preflight function loads nothing 
 from collections.abc import Iterable
 
 ALLOW_METHODS = "POST, OPTIONS"
-# In lower case and sorted, as browsers ask for them.
-ALLOW_HEADERS = "authorization, authorization-extras, content-type, x-namespace"
+ALLOW_HEADERS = frozenset({"authorization", "authorization-extras", "content-type", "x-namespace"})
 EXPOSE_HEADERS = "x-codec-undecoded, x-request-id"
 MAX_AGE_SECONDS = 7200  # the most that Chromium honours
 
@@ -18,9 +17,15 @@ ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 class Cors:
     """The answers' headers for each allowed origin, computed once."""
 
-    def __init__(self, origins: Iterable[str], *, credentials: bool = False) -> None:
-        """Take exact origins, and whether their pages may send cookies."""
+    def __init__(
+        self, origins: Iterable[str], more_headers: Iterable[str] = (), *, credentials: bool = False
+    ) -> None:
+        """Take exact origins, more headers that pages may send, and whether they may send cookies.
+
+        Names of headers are in lower case.
+        """
         self.origins = frozenset(origins)
+        self.allow_headers = ", ".join(sorted(ALLOW_HEADERS.union(more_headers)))
         self.credentials = credentials
         self._more = {"access-control-allow-credentials": "true"} if credentials else {}
 
@@ -48,7 +53,7 @@ class Cors:
         return {
             "access-control-allow-origin": str(origin),
             "access-control-allow-methods": ALLOW_METHODS,
-            "access-control-allow-headers": ALLOW_HEADERS,
+            "access-control-allow-headers": self.allow_headers,
             "access-control-max-age": str(MAX_AGE_SECONDS),
             "vary": vary,
             **self._more,

@@ -1,4 +1,4 @@
-"""API Gateway's events, as far as we look at them ourselves.
+"""The events of gateways and load balancers, as far as we look at them ourselves.
 
 A plain module without dependencies, since the preflight function loads nothing else.
 """
@@ -8,22 +8,24 @@ from typing import Any
 Event = dict[str, Any]
 
 
-def answer(status: int, headers: dict[str, str], body: bytes = b"") -> Event:
-    """An answer in the form that all three kinds of event take."""
-    return {
-        "statusCode": status,
-        "headers": headers,
-        "body": body.decode(),
-        "isBase64Encoded": False,
-    }
+def answer(status: int, headers: dict[str, str], body: bytes = b"", to: object = None) -> Event:
+    """An answer in the form that every kind of event takes; `to` is the event that it answers."""
+    fields: Event = {"headers": headers}
+    if wants_lists(to):
+        fields = {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
+    return {"statusCode": status, **fields, "body": body.decode(), "isBase64Encoded": False}
+
+
+def wants_lists(event: object) -> bool:
+    """Whether it came from a load balancer whose target group has multi-value headers on."""
+    is_balanced = "elb" in _member(event, "requestContext")
+    return is_balanced and bool(_member(event, "multiValueHeaders"))
 
 
 def method(event: object) -> str:
     """An event's method, or nothing; an event may be anything."""
-    found = event if isinstance(event, dict) else {}
-    context = found.get("requestContext")
-    http = context.get("http") if isinstance(context, dict) else None
-    return str((http if isinstance(http, dict) else {}).get("method") or found.get("httpMethod"))
+    found = _member(event, "requestContext", "http") or _member(event)
+    return str(found.get("method") or found.get("httpMethod") or "")
 
 
 def headers(event: object) -> dict[str, str]:
@@ -36,9 +38,16 @@ def headers(event: object) -> dict[str, str]:
 
 
 def _joined(event: object, member: str) -> dict[str, str]:
-    fields = event.get(member) if isinstance(event, dict) else None
+    fields = _member(event, member)
     found: dict[str, list[str]] = {}
-    for name, value in fields.items() if isinstance(fields, dict) else ():
+    for name, value in fields.items():
         values = value if isinstance(value, list) else [value]
         found.setdefault(name.lower(), []).extend(str(each) for each in values if each is not None)
     return {name: ", ".join(values) for name, values in found.items() if values}
+
+
+def _member(event: object, *names: str) -> dict[str, Any]:
+    # A member of a member, or nothing where there is no such object.
+    for name in names:
+        event = event.get(name) if isinstance(event, dict) else None
+    return event if isinstance(event, dict) else {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from mangum import Mangum
 
-from handlers.server import audit, events
+from handlers.server import audit, balancers, events
 from handlers.server.asgi import App
 from handlers.server.audit import Record, Write
 from handlers.server.cors import Cors
@@ -24,7 +24,7 @@ logging.getLogger("mangum.http").setLevel(logging.WARNING)  # we log each reques
 
 
 def lambda_handler(app: App, cors: Cors, write: Write) -> Handler:
-    """A Lambda handler for HTTP API (v2), REST API (v1) and function URL events."""
+    """A Lambda handler for HTTP API (v2), REST API (v1), function URL and load balancer events."""
     adapter = Mangum(app, lifespan="off", text_mime_types=_TEXT)  # type: ignore[arg-type]
 
     def handle(event: Event, context: Any) -> Event:  # noqa: ANN401 — the runtime's own object
@@ -35,7 +35,7 @@ def lambda_handler(app: App, cors: Cors, write: Write) -> Handler:
             given = problem.response()
             write(_record(context, problem))
             headers = {**given.headers, **cors.headers(events.headers(event).get("origin"))}
-            return events.answer(given.status, headers, given.body)
+            return events.answer(given.status, headers, given.body, event)
 
     return handle
 
@@ -48,4 +48,5 @@ def _record(context: Any, problem: Problem) -> Record:  # noqa: ANN401
 
 def _cleaned(event: Event) -> Event:
     kept = {k: v for k, v in events.headers(event).items() if k not in _NOT_NEEDED}
-    return {**event, "headers": kept, "multiValueHeaders": None}
+    balanced = balancers.event_of(event, kept)
+    return balanced or {**event, "headers": kept, "multiValueHeaders": None}

@@ -9,6 +9,8 @@ from handlers.settings.environ import Environ, SettingsError, choice, refuse_unk
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 )
+_HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+MAX_HEADERS = 32
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 
@@ -36,4 +38,17 @@ def read_cors(environ: Environ) -> Cors:
                 "slash; http only for localhost, 127.0.0.1 and [::1]"
             )
     credentials = choice(environ, "CODEC_CREDENTIALS") == "true"
-    return Cors((origin.strip() for origin in origins), credentials=credentials)
+    return Cors((o.strip() for o in origins), _headers(environ), credentials=credentials)
+
+
+def _headers(environ: Environ) -> list[str]:
+    # Never `*`, which stands for a header of that name as soon as pages send cookies.
+    names = [each.strip().lower() for each in text(environ, "CODEC_ALLOWED_HEADERS").split(",")]
+    if names == [""]:
+        return []
+    if len(names) > MAX_HEADERS or not all(map(_HEADER.fullmatch, names)):
+        raise SettingsError(
+            f"CODEC_ALLOWED_HEADERS must be a comma-separated list of at most {MAX_HEADERS} names "
+            "of headers, such as traceparent, without *"
+        )
+    return names

@@ -80,6 +80,12 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "https://cloud.temporal.io",
         ),
         Setting(
+            "CODEC_ALLOWED_HEADERS",
+            "",
+            "More request headers that pages may send, comma-separated.",
+            "traceparent,baggage",
+        ),
+        Setting(
             "CODEC_CREDENTIALS",
             "false",
             "Whether pages may send cookies (*Include cross-origin credentials* in the Web UI).",

@@ -74,16 +74,86 @@ def rest_api(request: Request) -> Event:
     }
 
 
+TARGET_GROUP = (
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/codec/0123456789abcdef"
+)
+
+
+def load_balancer(request: Request) -> Event:
+    """The event of an Application Load Balancer."""
+    return {
+        "requestContext": {"elb": {"targetGroupArn": TARGET_GROUP}},
+        "httpMethod": request.method,
+        "path": request.path,
+        "queryStringParameters": {},
+        "headers": {name.lower(): value for name, value in _forwarded(request).items()},
+        "body": request.members["body"] or "",
+        "isBase64Encoded": request.members["isBase64Encoded"],
+    }
+
+
+def load_balancer_lists(request: Request) -> Event:
+    """The same for a target group that has multi-value headers on."""
+    event = load_balancer(request)
+    headers, query = event.pop("headers"), event.pop("queryStringParameters")
+    lists = {name: [value] for name, value in headers.items()}
+    return {**event, "multiValueQueryStringParameters": query, "multiValueHeaders": lists}
+
+
+def lattice_1(request: Request) -> Event:
+    """The event of VPC Lattice, version 1."""
+    return {
+        "raw_path": request.path,
+        "method": request.method,
+        "headers": _forwarded(request),
+        "query_string_parameters": {},
+        "body": request.members["body"],
+        "is_base64_encoded": request.members["isBase64Encoded"],
+    }
+
+
+def lattice_2(request: Request) -> Event:
+    """The event of VPC Lattice, version 2.0."""
+    arn = "arn:aws:vpc-lattice:us-east-1:123456789012"
+    return {
+        "version": "2.0",
+        "path": request.path,
+        "method": request.method,
+        "headers": {name: [value] for name, value in _forwarded(request).items()},
+        "queryStringParameters": {},
+        **request.members,
+        "requestContext": {
+            "serviceNetworkArn": f"{arn}:servicenetwork/sn-0bf3f2882e9cc805a",
+            "serviceArn": f"{arn}:service/svc-0a40eebed65f8d69c",
+            "targetGroupArn": f"{arn}:targetgroup/tg-6d0ecf831eec9f09",
+            "identity": {
+                "sourceVpcArn": "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-0b8276c84697e"
+            },
+            "region": "us-east-1",
+            "timeEpoch": "1767225600000000",
+        },
+    }
+
+
+def _forwarded(request: Request) -> dict[str, str]:
+    return {**request.headers, "x-forwarded-for": "198.51.100.9, 192.0.2.1"}
+
+
 KINDS: dict[str, Callable[[Request], Event]] = {
     "http-api": http_api,
     "rest-api": rest_api,
     "function-url": function_url,
+    "load-balancer": load_balancer,
+    "load-balancer-lists": load_balancer_lists,
+    "lattice-1": lattice_1,
+    "lattice-2": lattice_2,
 }
 
 
 def answer(returned: Event) -> Answer:
     """The HTTP answer that a gateway makes of what a function returned."""
-    headers = {name.lower(): str(value) for name, value in returned["headers"].items()}
+    single = returned.get("headers") or {}
+    headers = {name.lower(): str(value) for name, value in single.items()}
     for name, values in (returned.get("multiValueHeaders") or {}).items():
         headers[name.lower()] = ", ".join(values)
     body = returned["body"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from handlers.settings.cors import preflight_settings
+from handlers.settings.hosting import HOSTING
 from handlers.settings.environ import NAMES, SettingsError
 from handlers.settings.server import server_settings
 from temporal_codec.policy import Identity, parse
@@ -108,14 +109,18 @@ def test_no_function_is_left_out() -> None:
     assert len(of_type("AWS::Lambda::Function")) == 5
 
 
+OF_CORS = {"CODEC_CREDENTIALS", "CODEC_ORIGINS", "CODEC_ALLOWED_HEADERS"}
+OF_HOSTING = {row[0] for row in HOSTING}
+
+
 def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
     """An unknown one would stop the start; one without a variable could not be set."""
-    assert set(environment(DECODE)) == NAMES - OF_ROTATION | OF_POWERTOOLS
+    assert set(environment(DECODE)) == NAMES - OF_ROTATION - OF_HOSTING | OF_POWERTOOLS
     assert environment(ENCODE) == environment(DECODE)
-    assert set(environment(PREFLIGHT)) == {"CODEC_CREDENTIALS", "CODEC_ORIGINS"} | OF_POWERTOOLS
+    assert set(environment(PREFLIGHT)) == OF_CORS | OF_POWERTOOLS
     assert (
         set(environment("RotationFunction"))
-        == {"CODEC_CREDENTIALS", "CODEC_ORIGINS"} | OF_POWERTOOLS | OF_ROTATION
+        == OF_CORS | OF_POWERTOOLS | OF_ROTATION
     )
 
 

@@ -335,6 +335,26 @@ def test_workers_are_a_small_number(workers: str) -> None:
         local_settings({"WORKERS": workers})
 
 
+def test_pages_may_send_more_headers() -> None:
+    """Tracing and gateways add their own, and a preflight that does not name them blocks all."""
+    settings = preflight_settings({"CODEC_ALLOWED_HEADERS": "traceparent, Baggage,cf-access-token"})
+    allowed = settings.cors.preflight_headers("http://localhost:8233")
+    assert allowed["access-control-allow-headers"] == (
+        "authorization, authorization-extras, baggage, cf-access-token, content-type, "
+        "traceparent, x-namespace"
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["*", "a,*", "a b", "a,,b", "a\r\nb", "x" * 65, ",".join(f"x{n}" for n in range(33)), "é"],
+)
+def test_more_headers_are_names(names: str) -> None:
+    """Never `*`: with credentials it means a header of that name."""
+    with pytest.raises(SettingsError, match="CODEC_ALLOWED_HEADERS"):
+        preflight_settings({"CODEC_ALLOWED_HEADERS": names})
+
+
 def test_sam_local_may_be_open() -> None:
     assert server_settings({**LAMBDA, "AWS_SAM_LOCAL": "true"}).keyring == "development"
 
