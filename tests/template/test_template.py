@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from handlers.settings.cors import preflight_settings
-from handlers.settings.hosting import HOSTING
 from handlers.settings.environ import NAMES, SettingsError
+from handlers.settings.hosting import HOSTING
 from handlers.settings.server import server_settings
 from temporal_codec.policy import Identity, parse
 from tests.rigs.processes import ROOT
@@ -118,10 +118,7 @@ def test_every_variable_is_a_setting_and_every_setting_has_one() -> None:
     assert set(environment(DECODE)) == NAMES - OF_ROTATION - OF_HOSTING | OF_POWERTOOLS
     assert environment(ENCODE) == environment(DECODE)
     assert set(environment(PREFLIGHT)) == OF_CORS | OF_POWERTOOLS
-    assert (
-        set(environment("RotationFunction"))
-        == OF_CORS | OF_POWERTOOLS | OF_ROTATION
-    )
+    assert set(environment("RotationFunction")) == OF_CORS | OF_POWERTOOLS | OF_ROTATION
 
 
 def test_every_parameter_says_what_it_is() -> None:
