@@ -136,7 +136,7 @@ class _Namespaces:
         self._sizes.add(len(pattern.prefix))
 
     def of(self, namespace: str) -> Iterator[_Rule]:
-        for size in self._sizes:
+        for size in (each for each in self._sizes if each <= len(namespace)):
             for pattern, rule in self._by_prefix.get(namespace[:size], ()):
                 if pattern.matches(namespace):
                     yield rule
