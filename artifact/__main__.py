@@ -34,7 +34,13 @@ def finish_image(folder: Path) -> None:
     """Drop what a server off Lambda does not need, and compile the rest where it lies."""
     trim.trim(folder)
     models.cut(folder)
-    for part in ("temporal_codec/cli", "temporal_codec/plugin.py", "temporal_codec/temporal.py"):
+    for part in (
+        "temporal_codec/cli",
+        "temporal_codec/nexus.py",
+        "temporal_codec/nexus_interceptor.py",
+        "temporal_codec/plugin.py",
+        "temporal_codec/temporal.py",
+    ):
         trim.remove(folder / part)
     mode = PycInvalidationMode.UNCHECKED_HASH
     if not compileall.compile_dir(folder, quiet=1, invalidation_mode=mode):

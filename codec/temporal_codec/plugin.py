@@ -10,8 +10,9 @@ The SDK hands a client's plugins on to its workers; a replayer is given its own.
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
+from functools import partial
 
 from temporalio.client import ClientConfig
 from temporalio.common import HeaderCodecBehavior
@@ -27,8 +28,12 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from temporal_codec.errors import CodecError
+from temporal_codec.keys.keys import Keys
+from temporal_codec.keys.shared import SHARED, SharedKeys
 from temporal_codec.keys.sources import KeySource, open_source
 from temporal_codec.namespace import PLACEHOLDER
+from temporal_codec.nexus import NexusCodec, only_endpoint, sharing_converter
+from temporal_codec.nexus_interceptor import NexusInterceptor
 from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 
 # What a replayer has that was not told its namespace.
@@ -46,7 +51,12 @@ class EncryptionPlugin(SimplePlugin):
     """
 
     def __init__(
-        self, ring: str | KeySource, *, compress: bool = False, strict: bool = False
+        self,
+        ring: str | KeySource,
+        *,
+        compress: bool = False,
+        strict: bool = False,
+        nexus: Mapping[str, str | KeySource] | None = None,
     ) -> None:
         """Take a key ring.
 
@@ -56,16 +66,22 @@ class EncryptionPlugin(SimplePlugin):
             compress: use zlib before sealing, where that makes a payload smaller.
             strict: refuse to read what is not encrypted. Otherwise histories from before the
                 encryption can be read.
+            nexus: for each Nexus endpoint between namespaces, the ring that its callers and its
+                handlers share. What belongs to its operations is sealed with that ring.
 
         Raises:
-            KeyringError: the URI names no source.
+            KeyringError: a URI names no source.
+            ValueError: a shared ring is the namespace's own.
         """
         super().__init__("temporal-codec", workflow_runner=_passing_through)
         self._source = open_source(ring) if isinstance(ring, str) else ring
         self._by_namespace = isinstance(ring, str) and PLACEHOLDER in ring
         self._compress = compress
         self._strict = strict
-        self._codecs: dict[str, EncryptionCodec] = {}
+        self._shared = _shared_keys(ring, nexus or {})
+        self._codecs: dict[str, EncryptionCodec | NexusCodec] = {}
+        if self._shared:
+            self.interceptors = [NexusInterceptor(only_endpoint(self._shared))]
 
     def configure_client(self, config: ClientConfig) -> ClientConfig:
         """See `temporalio.client.Plugin`."""
@@ -120,17 +136,38 @@ class EncryptionPlugin(SimplePlugin):
 
     def _encrypting(self, converter: DataConverter, namespace: str) -> DataConverter:
         # A client that is made from another one's configuration brings a codec of ours.
-        ours = converter.payload_codec in self._codecs.values()
-        if ours:
-            return dataclasses.replace(converter, payload_codec=self._codec(namespace))
-        return encrypting_converter(self._codec(namespace), converter)
+        codec = self._codec(namespace)
+        if converter.payload_codec in self._codecs.values():
+            return dataclasses.replace(converter, payload_codec=codec)
+        encrypting = encrypting_converter(codec, converter)
+        return sharing_converter(encrypting) if self._shared else encrypting
 
-    def _codec(self, namespace: str) -> EncryptionCodec:
+    def _codec(self, namespace: str) -> EncryptionCodec | NexusCodec:
         if namespace not in self._codecs:
-            self._codecs[namespace] = EncryptionCodec(
-                self._source.keys(namespace), compress=self._compress, strict=self._strict
+            make = partial(EncryptionCodec, compress=self._compress, strict=self._strict)
+            keys = self._source.keys(namespace)
+            self._codecs[namespace] = (
+                NexusCodec(
+                    make(SharedKeys(keys, self._shared.values())),
+                    {endpoint: make(shared) for endpoint, shared in self._shared.items()},
+                )
+                if self._shared
+                else make(keys)
             )
         return self._codecs[namespace]
+
+
+def _shared_keys(ring: str | KeySource, nexus: Mapping[str, str | KeySource]) -> dict[str, Keys]:
+    for endpoint, shared in nexus.items():
+        if shared == ring or (isinstance(shared, str) and PLACEHOLDER in shared):
+            raise ValueError(
+                f"nexus: the ring of the endpoint {endpoint} must be one that its callers and "
+                "handlers share, and not the ring of a namespace. Create one for it."
+            )
+    return {
+        endpoint: (open_source(shared) if isinstance(shared, str) else shared).keys(SHARED)
+        for endpoint, shared in nexus.items()
+    }
 
 
 def _passing_through(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -66,7 +66,8 @@ def test_an_artifact_holds_code_and_libraries_alone(name: str) -> None:
     assert not (folder / "handlers/local.py").exists()
     package = folder / "temporal_codec"
     assert package.is_dir() == (name != "PreflightFunction")
-    assert not [each for each in ("plugin.py", "temporal.py", "cli") if (package / each).exists()]
+    for each in ("plugin.py", "temporal.py", "nexus.py", "cli"):
+        assert not (package / each).exists()
 
 
 def test_the_preflight_artifact_holds_no_library() -> None:
