@@ -75,6 +75,6 @@ def _environment(server: DevServer) -> dict[str, str]:
     )
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", [*LANGUAGES, "dotnet", "ruby"])
 def test_links_lead_somewhere(language: str) -> None:
     assert dead_links(f"examples/{language}/README.md") == []

@@ -7,6 +7,7 @@ Manager that a test makes fail; `python` is the codec of the plugin.
 import asyncio
 import json
 import random
+import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -105,6 +106,14 @@ def every(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(
+    params=["python", "ruby", *(pytest.param(n, marks=pytest.mark.real(n)) for n in LANGUAGES)]
+)
+def of_a_file(request: pytest.FixtureRequest) -> str:
+    """Ruby's reader, too, which has no AWS SDK here."""
+    return str(request.param)
+
+
 Open = Callable[..., Reader]
 
 
@@ -143,6 +152,8 @@ def ring(tmp_path: Path) -> str:
 def test_what_each_seals_every_other_opens(ring: str, opened: Open) -> None:
     """The matrix, our server's both directions included; the active key is the derived one."""
     readers = {name: opened(name, ring, "orders") for name in EVERY}
+    if shutil.which("ruby"):
+        readers["ruby"] = opened("ruby", ring, "orders")
     with codec_server({"CODEC_KEYRING": ring}) as server:
         sealed = {name: each.encode(_written(PAYLOADS)) for name, each in readers.items()}
         body = json.dumps(_written(PAYLOADS))
@@ -156,11 +167,13 @@ def test_what_each_seals_every_other_opens(ring: str, opened: Open) -> None:
             assert _read(back.json()) == PAYLOADS, sealer
 
 
-def test_what_the_plugin_compresses_opens_everywhere(ring: str, every: str, opened: Open) -> None:
+def test_what_the_plugin_compresses_opens_everywhere(
+    ring: str, of_a_file: str, opened: Open
+) -> None:
     """`compress=True` puts a compressed payload into the encrypted one."""
     with codec_server({"CODEC_KEYRING": ring, "CODEC_COMPRESSION": "zlib"}) as server:
         answer = server.post("/encode", json.dumps(_written(PAYLOADS)), namespace="orders").json()
-    assert _read(opened(every, ring, "orders").decode(answer)) == PAYLOADS
+    assert _read(opened(of_a_file, ring, "orders").decode(answer)) == PAYLOADS
 
 
 def test_a_derived_key_is_one_namespaces_own(ring: str, every: str, opened: Open) -> None:
@@ -177,10 +190,10 @@ def test_what_was_never_sealed_stays_as_it_is(ring: str, every: str, opened: Ope
 
 @pytest.mark.parametrize("fault", ["changed", "short", "unknown-key", "disabled-key"])
 def test_what_can_never_be_opened_is_permanent(
-    fault: str, ring: str, every: str, opened: Open
+    fault: str, ring: str, of_a_file: str, opened: Open
 ) -> None:
     """Nothing is guessed: a changed byte, an unknown id and a disabled key are errors."""
-    one = opened(every, ring)
+    one = opened(of_a_file, ring)
     ((metadata, data),) = _read(one.encode(HELLO))
     changed = {
         "changed": (metadata, data[:-1] + bytes([data[-1] ^ 1])),
@@ -194,12 +207,12 @@ def test_what_can_never_be_opened_is_permanent(
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("derive-*.json"))
 
 
-def test_the_vectors_of_derived_keys_open(every: str, tmp_path: Path, opened: Open) -> None:
+def test_the_vectors_of_derived_keys_open(of_a_file: str, tmp_path: Path, opened: Open) -> None:
     assert VECTORS
     for file in VECTORS:
         vector = json.loads(file.read_text())
         (tmp_path / "ring.json").write_text(json.dumps(vector["ring"]))
-        one = opened(every, f"file:{tmp_path}/ring.json", vector["namespace"])
+        one = opened(of_a_file, f"file:{tmp_path}/ring.json", vector["namespace"])
         assert _read(one.decode(vector["request"])) == _read(vector["expect"]), file.name
 
 
@@ -284,6 +297,27 @@ def test_an_outage_is_outlived(
     one.advance(31)
     eventually(lambda: "fault" not in one.decode(newer))
     assert _key_ids(one.encode(HELLO)) == {b"key-2"}
+
+
+def test_a_ring_in_a_file_rotates_and_goes_away(
+    of_a_file: str, tmp_path: Path, opened: Open
+) -> None:
+    """A file lives the same life as a secret."""
+    file = tmp_path / "rotated.json"
+    file.write_bytes(Keyring([_key(1)]).to_json())
+    one = opened(of_a_file, f"file:{file}")
+    old = one.encode(HELLO)
+    file.write_bytes(Keyring([_key(1), _key(2, -0.5)]).to_json())
+    newer = opened("python", f"file:{file}").encode(HELLO)
+    assert one.decode(newer)["fault"] == "permanent"
+    one.advance(31)
+    assert _read(one.decode(newer)) == _read(HELLO)
+    assert _key_ids(one.encode(HELLO)) == {b"key-2"}
+    file.write_text("no ring")
+    one.advance(400)
+    assert _read(one.decode(old)) == _read(HELLO)
+    one.advance(24 * 3600)
+    assert one.decode(old)["fault"] == "transient"
 
 
 @pytest.mark.parametrize("fault", ["AccessDeniedException", "html", "hang"])
