@@ -7,7 +7,7 @@ BUILT := .aws-sam/build/template.yaml
 
 include tools.mk
 
-.PHONY: help run demo test check bench fuzz mutants seals references conformance screenshots build deploy rollback adopt local digest \
+.PHONY: help run demo test check bench fuzz mutants seals references conformance screenshots build deploy deploy-scenarios rollback adopt local digest \
 	image release-check sbom audit
 
 help: ## list the targets
@@ -68,6 +68,9 @@ build: $(BUILT) ## build the Lambda functions' artifacts (sam build)
 ENVIRONMENT ?= default
 deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod selects it in samconfig.toml, YES=1 asks nothing
 	@$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
+
+deploy-scenarios: $(SYNCED) ## deploy, fail, upgrade and adopt on an emulator, all combinations
+	SCENARIOS=all $(RUN) pytest --timeout 900 tests/deploy
 
 rollback: $(SYNCED) | $(SAM_READY) ## deploy once more what the last `make deploy` replaced
 	@$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT) --rollback

@@ -1,10 +1,36 @@
-"""One account for all scenarios: each has a stack of its own name."""
+"""One account for all scenarios: each has a stack of its own name.
 
+`make test` runs a sample; `make deploy-scenarios` runs all.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.rigs.cloudformation import Account, account
+
+LONG = (
+    "test_asked_then_changed",
+    "test_a_failed_first_deployment_is_tried_again",
+    "loses_nothing[temporal-codec]",
+    "[AWS::ApiGatewayV2::Api]",
+    "[AWS::SecretsManager::RotationSchedule]",
+    "[AWS::SNS::Topic]",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long scenarios to their command."""
+    if os.environ.get("SCENARIOS") == "all":
+        return
+    left = [each for each in items if "tests/deploy/" in each.nodeid and _is_long(each)]
+    items[:] = [each for each in items if each not in left]
+    config.hook.pytest_deselected(items=left)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return any(each in item.name for each in LONG)
 
 
 @pytest.fixture(scope="session")

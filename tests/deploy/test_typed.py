@@ -15,6 +15,8 @@ from tests.rigs.processes import ROOT, clean_environment
 from tests.rigs.sam import SAM_PYTHON
 
 SAM = SAM_PYTHON.with_name("sam")
+# Each command of the SAM CLI takes several seconds, and more on a busy machine.
+pytestmark = pytest.mark.timeout(600)
 
 
 class Checkout:
