@@ -66,7 +66,7 @@ build: $(BUILT) ## build the Lambda functions' artifacts (sam build)
 	@"$(PYTHON)" -m artifact summary .aws-sam/build/*Function
 
 ENVIRONMENT ?= default
-deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod selects it in samconfig.toml, YES=1 asks nothing
+deploy: $(BUILT) $(SYNCED) ## deploy to AWS; ENVIRONMENT=prod selects it in samconfig.toml, YES=1 confirms
 	@$(RUN) python -m artifact.deploy $(SAM) $(ENVIRONMENT)
 
 deploy-scenarios: $(SYNCED) ## deploy, fail, upgrade and adopt on an emulator, all combinations

@@ -63,8 +63,9 @@ def test_a_tool_and_all_that_it_needs_have_hashes(file: Path) -> None:
     entries = [each for each in requirements if each.strip()]
     assert entries
     assert not [each for each in entries if "==" not in each or "--hash=sha256:" not in each]
-    names = {each.split("==")[0].strip() for each in entries}
-    assert {line.split("==")[0] for line in file.read_text().split()} <= names
+    names = {re.split(r"==|\[", each)[0].strip() for each in entries}
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    assert {re.split(r"==|\[", line)[0] for line in lines} <= names
     assert "://" not in locked
 
 
