@@ -12,6 +12,7 @@ MAX_FIELDS = 1000  # of one payload: entries of its metadata and sizes of what l
 # Of a worker, whose payloads are its own; a server allows less.
 _BYTES = 16 * MAX_INFLATED_BYTES
 _FIELDS = 20 * MAX_FIELDS
+_LOOKUPS = 32
 
 
 class Allowance(msgspec.Struct):
@@ -19,6 +20,8 @@ class Allowance(msgspec.Struct):
 
     inflated: int = _BYTES
     fields: int = _FIELDS
+    lookups: int = _LOOKUPS
+    """Questions to a key management service, each of which takes milliseconds."""
     opened: float = math.inf
     """Bytes of what was opened, all payloads together."""
 
@@ -29,6 +32,12 @@ class Allowance(msgspec.Struct):
     def take(self, size: int) -> None:
         """Note that this many bytes were inflated."""
         self.inflated -= size
+
+    def look_up(self) -> None:
+        """Note one more question; raises PayloadError."""
+        self.lookups -= 1
+        if self.lookups < 0:
+            raise PayloadError(Reason.TOO_MANY_KEYS)
 
     def keep(self, serialized: bytes) -> None:
         """Note that this was opened; raises AnswerTooLarge."""

@@ -8,7 +8,8 @@ There is no associated data: workers in every language must be able to open what
 Namespaces are kept apart by separate key rings.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 
 from cryptography.exceptions import InvalidTag
 
@@ -20,11 +21,13 @@ ENCRYPTED = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
+_NONCES_DRAWN = 32
 _LEAST_BYTES = NONCE_BYTES + TAG_BYTES
 # Formats of other systems, by a member of their metadata or by their encoding. The first two use
 # the same encoding name for envelopes of their own.
+PROXY = "temporal-proxy"
 _FOREIGN_MEMBERS = {
-    "encryption-dek": "temporal-proxy",
+    "encryption-dek": PROXY,
     "encrypted-data-key": "temporal-cloud-proxy",
 }
 _FOREIGN_ENCODINGS = {b"awsencryptionsdk/binary/encrypted": "aws-encryption-sdk"}
@@ -65,3 +68,15 @@ def open_sealed(key: Key, data: bytes) -> bytes:
         return key.cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
     except InvalidTag:
         raise PayloadError(Reason.AUTHENTICATION) from None
+
+
+def nonces() -> Iterator[bytes]:
+    """New nonces, from the operating system."""
+    # One, and then some for each call to the operating system: a call costs as much as sealing a
+    # small payload, and so do thirty nonces.
+    size = NONCE_BYTES
+    yield os.urandom(size)
+    while True:
+        drawn = os.urandom(size * _NONCES_DRAWN)
+        for start in range(0, len(drawn), size):
+            yield drawn[start : start + size]

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     TOO_MANY_LAYERS = "too-many-layers"
     TOO_MANY_FIELDS = "too-many-fields"
     FOREIGN_FORMAT = "foreign-format"
+    KEY_REFUSED = "key-refused"
+    TOO_MANY_KEYS = "too-many-keys"
     # Of references to payloads in S3.
     BAD_REFERENCE = "bad-reference"
     REFERENCE_REFUSED = "reference-refused"

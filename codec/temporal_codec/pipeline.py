@@ -1,8 +1,7 @@
 """Lists of payloads: sealed one by one, opened by peeling encodings from the outside in."""
 
 import asyncio
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,6 @@ from temporal_codec.protobuf import serialize
 
 MAX_LAYERS = 4
 _ZLIB = b"binary/zlib"
-_NONCES_DRAWN = 32
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
@@ -39,15 +37,22 @@ Outcome = Opened | PayloadError | None
 """What decoding one payload gives; None if its encoding is not one of ours."""
 
 
+Enveloped = Callable[..., Key]
+"""Gives the data key that a payload brings: see `temporal_codec.keys.envelope.Kms.opening`."""
+
+
 def decode(
-    payloads: Iterable[HasContent], keys: Keys, allowance: Allowance | None = None
+    payloads: Iterable[HasContent],
+    keys: Keys,
+    allowance: Allowance | None = None,
+    enveloped: Enveloped | None = None,
 ) -> list[Outcome]:
     """Open each payload, in order; one that cannot be opened never affects another.
 
     `allowance` bounds what they may inflate to, by default as a request's are.
     Raises KeyringUnavailable, for the whole list, where a key may exist but cannot be fetched now.
     """
-    opener = _Opener(keys, allowance or Allowance())
+    opener = _Opener(keys, allowance or Allowance(), enveloped, wait=True)
     return [opener.outcome(payload) for payload in payloads]
 
 
@@ -59,12 +64,15 @@ class Session(msgspec.Struct, frozen=True):
     allowance: Allowance = msgspec.field(default_factory=Allowance)
     in_background: bool = False
     """That of `Cached.held`."""
+    enveloped: Enveloped | None = None
+    """For payloads that bring a data key of their own; without it they are foreign."""
 
 
 async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[Outcome]:
     """`decode` in the event loop what the held keys open, and in a thread what needs others."""
     keys, allowance = session.keys, session.allowance
-    opener = _Opener(held(keys, in_background=session.in_background), allowance)
+    at_once = held(keys, in_background=session.in_background)
+    opener = _Opener(at_once, allowance, session.enveloped, wait=False)
     outcomes: list[Outcome] = []
     left: list[int] = []
     for index, payload in enumerate(payloads):
@@ -74,7 +82,8 @@ async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[
             outcomes.append(None)
             left.append(index)
     if left:
-        rest = await session.in_thread(decode, [payloads[index] for index in left], keys, allowance)
+        again = [payloads[index] for index in left]
+        rest = await session.in_thread(decode, again, keys, allowance, session.enveloped)
         for index, outcome in zip(left, rest, strict=True):
             outcomes[index] = outcome
     return outcomes
@@ -97,19 +106,8 @@ def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> 
     # Of a large request, no more than one serialized payload need be held at a time.
     return [
         encryption.seal(key, each, nonce)
-        for each, nonce in zip(serialized, _nonces(), strict=False)
+        for each, nonce in zip(serialized, encryption.nonces(), strict=False)
     ]
-
-
-def _nonces() -> Iterator[bytes]:
-    # One, and then some for each call to the operating system: a call costs as much as sealing a
-    # small payload, and so do thirty nonces.
-    size = encryption.NONCE_BYTES
-    yield os.urandom(size)
-    while True:
-        drawn = os.urandom(size * _NONCES_DRAWN)
-        for start in range(0, len(drawn), size):
-            yield drawn[start : start + size]
 
 
 def _smaller(payload: bytes) -> bytes:
@@ -124,9 +122,13 @@ Opener = tuple[Callable[[Any, bytes], bytes], Any, tuple[str, ...]]
 class _Opener:
     """Takes encodings off, with the keys and the allowance of one request."""
 
-    def __init__(self, keys: Keys, allowance: Allowance) -> None:
+    def __init__(
+        self, keys: Keys, allowance: Allowance, enveloped: Enveloped | None, *, wait: bool
+    ) -> None:
         self._keys = keys
         self._allowance = allowance
+        self._enveloped = enveloped
+        self._wait = wait
         self._held: dict[bytes, Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
@@ -172,6 +174,9 @@ class _Opener:
             return partial(compression.inflate, encoding), self._allowance, ()
         if encoding != encryption.ENCRYPTED or not encryption.FOREIGN.isdisjoint(metadata):
             foreign = encryption.foreign_format(metadata)
+            if foreign == encryption.PROXY and self._enveloped is not None:
+                key = self._enveloped(metadata, self._allowance, wait=self._wait)
+                return encryption.open_sealed, key, (key.label,)
             if foreign is not None:
                 raise PayloadError(Reason.FOREIGN_FORMAT, foreign)
             return None

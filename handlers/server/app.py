@@ -17,6 +17,7 @@ from handlers.access.jws import TokenRefused
 from handlers.access.token import TrustUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard, printable
+from handlers.server.kms import make_kms
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
 from handlers.server.request import MAX_BODY_BYTES, Request
@@ -68,7 +69,7 @@ def build_app(
         raise ValueError("a guard is required exactly if the settings require tokens")
     keep_large_buffers()
     storage = Storage(settings.storage, MAX_DATA_BYTES) if settings.storage else None
-    tools = Tools(settings, source, storage)
+    tools = Tools(settings, source, storage, make_kms(settings.kms))
     origins = {origin.encode() for origin in settings.cors.origins} | {None}
 
     async def answer(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
@@ -12,6 +13,7 @@ from temporal_codec import encryption, pipeline, wire
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import NotHeld
 from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.keys.envelope import Kms
 from temporal_codec.keys.keys import Keys, held
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
@@ -44,6 +46,7 @@ class Tools(msgspec.Struct, frozen=True):
     settings: ServerSettings
     source: KeySource
     storage: Storage | None
+    kms: Kms | None = None
 
 
 async def _decode(job: Job, tools: Tools) -> Response:
@@ -88,7 +91,9 @@ async def _download(job: Job, tools: Tools) -> Response:
 
 def _session(job: Job, tools: Tools) -> Session:
     allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES)
-    return Session(tools.source.keys(job.namespace), job.request.in_thread, allowance)
+    enveloped = partial(tools.kms.opening, job.namespace) if tools.kms else None
+    keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
+    return Session(keys, in_thread, allowance, enveloped=enveloped)
 
 
 async def _resolve(

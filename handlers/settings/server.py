@@ -9,6 +9,7 @@ from handlers.server.cors import Cors
 from handlers.settings.access import Access, read_access
 from handlers.settings.cors import read_cors
 from handlers.settings.environ import Environ, SettingsError, choice, number, refuse_unknown, text
+from handlers.settings.kms import KmsKeys, read_kms
 from handlers.settings.storage import read_storage
 from temporal_codec.storage.reference import AllowedReferences
 
@@ -30,6 +31,8 @@ class ServerSettings:
     """Which references to payloads in S3 are followed; None follows none."""
     access: Access | None
     """Who may call; None allows everybody, and is rejected on Lambda."""
+    kms: KmsKeys | None
+    """Which KMS keys unwrap the data keys of Temporal's own proxy."""
     digests: int
     """How many payloads of a request a record names by their digests."""
     service: str
@@ -52,6 +55,7 @@ def server_settings(environ: Environ) -> ServerSettings:
         compress=choice(environ, "CODEC_COMPRESSION") == "zlib",
         storage=storage,
         access=read_access(environ) if with_tokens else None,
+        kms=read_kms(environ),
         digests=number(environ, "CODEC_AUDIT_DIGESTS", 1000),
         service=text(environ, "POWERTOOLS_SERVICE_NAME"),
         warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",

@@ -13,7 +13,6 @@ from temporal_codec import pipeline
 from temporal_codec.allowance import Allowance
 from temporal_codec.common import recognise
 from temporal_codec.errors import PayloadError
-from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome, Session
 from temporal_codec.protobuf import PayloadMessage, parse
@@ -93,7 +92,7 @@ class Storage:
     def _open(self, references: Sequence[Reference], session: Session) -> dict[Reference, Outcome]:
         # Each once, however often it comes.
         fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
-        opened = open_stored(fetched.values(), session.keys, session.allowance)
+        opened = open_stored(fetched.values(), session)
         return dict(zip(fetched, opened, strict=True))
 
     def _connected(self) -> Objects:
@@ -126,14 +125,12 @@ def find_reference(payload: Received, outcome: Outcome) -> Reference | None:
 
 def open_stored(
     stored: Iterable[bytes | PayloadError],
-    keys: Keys,
-    allowance: Allowance | None = None,
+    session: Session,
 ) -> list[Opened | PayloadError]:
     """What objects hold, with every encoding of ours taken off, in their order."""
-    allowance = allowance or Allowance()
-    parsed = [_parsed(each, allowance) for each in stored]
+    parsed = [_parsed(each, session.allowance) for each in stored]
     messages = [each[1] for each in parsed if not isinstance(each, PayloadError)]
-    decoded = iter(pipeline.decode(messages, keys, allowance))
+    decoded = iter(pipeline.decode(messages, session.keys, session.allowance, session.enveloped))
     return [
         each
         if isinstance(each, PayloadError)

@@ -1,0 +1,156 @@
+"""Payloads that Temporal's own proxy encrypted: each brings its data key, wrapped by AWS KMS.
+
+    encoding           binary/encrypted
+    encryption-key-id  awskms:///ARN?region=REGION; context_NAME=VALUE is its encryption context
+    encryption-dek     the wrapped data key, in base64
+    data               nonce (12) | ciphertext | tag (16) of the whole serialized Payload
+
+A payload names the key that wrapped its own, so it decides nothing: only keys that an operator
+listed for the namespace are asked, in their own region, at AWS's own endpoint.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pybase64 import b64decode
+
+from temporal_codec.allowance import Allowance
+from temporal_codec.cached import Cached, Life, NotHeld, Unavailable
+from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.clock import Clock, system_clock
+from temporal_codec.encryption import KEY_ID
+from temporal_codec.errors import KeyringUnavailable, PayloadError, Reason
+from temporal_codec.keys.key import KEY_BYTES, Key
+
+DATA_KEY = "encryption-dek"
+MAX_WRAPPED_BYTES = 6144  # the most that KMS decrypts
+_MAX_URI_BYTES = 2048
+_MAX_CONTEXT = 16
+LIFE = Life(fresh=3600, last_good=24 * 3600)
+_REFUSED_SECONDS = 30.0
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
+# What KMS says of a wrapped key, or of our role, that a later try will not change.
+_LASTING = frozenset(
+    {
+        "AccessDeniedException",
+        "DisabledException",
+        "IncorrectKeyException",
+        "InvalidCiphertextException",
+        "InvalidKeyUsageException",
+        "KMSInvalidStateException",
+        "NotFoundException",
+    }
+)
+
+
+class Wrapped(NamedTuple):
+    """A wrapped data key, and how it is unwrapped."""
+
+    arn: str
+    context: tuple[tuple[str, str], ...]
+    data: bytes
+
+
+class Kms:
+    """Unwraps data keys with AWS KMS, and keeps them; `ask` makes the call in a region."""
+
+    def __init__(
+        self,
+        allowed: Callable[[str], frozenset[str]],
+        ask: Callable[[str, Mapping[str, Any]], bytes],
+        clock: Clock = system_clock,
+        at_most: int = 4096,
+    ) -> None:
+        """Take what gives the ARNs that may be asked for a namespace, and what asks KMS."""
+        self._allowed = allowed
+        self._ask = ask
+        self._keys = CachedByName[Wrapped, Cached[Key | None]](
+            lambda wrapped: Cached(lambda: self._unwrap(wrapped), LIFE, clock, _fresh_for), at_most
+        )
+
+    def opening(
+        self, namespace: str, metadata: Mapping[str, bytes], allowance: Allowance, *, wait: bool
+    ) -> Key:
+        """The data key of a payload with this metadata.
+
+        Raises PayloadError, KeyringUnavailable, or NotHeld where KMS must be asked and `wait` is
+        false.
+        """
+        wrapped = read_wrapped(metadata)
+        if wrapped.arn not in self._allowed(namespace):
+            raise PayloadError(Reason.FOREIGN_FORMAT, "temporal-proxy")
+        key = self._fetched(wrapped, allowance, wait=wait)
+        if key is None:
+            raise PayloadError(Reason.KEY_REFUSED, wrapped.arn)
+        return key
+
+    def _fetched(self, wrapped: Wrapped, allowance: Allowance, *, wait: bool) -> Key | None:
+        cached = self._keys[wrapped]
+        try:
+            return cached.held()
+        except NotHeld:
+            if not wait:
+                raise
+        except Unavailable as error:
+            raise KeyringUnavailable(f"{wrapped.arn}: {error.__cause__}") from None
+        allowance.look_up()
+        try:
+            return cached.get()
+        except Unavailable as error:
+            raise KeyringUnavailable(f"{wrapped.arn}: {error.__cause__}") from None
+
+    def _unwrap(self, wrapped: Wrapped) -> Key | None:
+        from temporal_codec.aws import AwsError  # noqa: PLC0415 — it costs 0.2 s
+
+        region = wrapped.arn.split(":")[3]
+        asked: dict[str, Any] = {"CiphertextBlob": wrapped.data, "KeyId": wrapped.arn}
+        if wrapped.context:
+            asked["EncryptionContext"] = dict(wrapped.context)
+        try:
+            secret = self._ask(region, asked)
+        except AwsError as error:
+            if error.code in _LASTING:
+                return None
+            raise
+        if len(secret) != KEY_BYTES:
+            return None
+        return Key(wrapped.arn, secret, datetime.fromtimestamp(0, UTC))
+
+
+def read_wrapped(metadata: Mapping[str, bytes]) -> Wrapped:
+    """The wrapped key that a payload brings; raises PayloadError where it is not in order."""
+    try:
+        arn, context = _read_uri(metadata.get(KEY_ID, b""))
+        text = metadata[DATA_KEY]
+        if len(text) > MAX_WRAPPED_BYTES * 4 // 3 + 4:
+            raise ValueError
+        data = b64decode(text, None, True)
+    except ValueError:
+        raise PayloadError(Reason.FOREIGN_FORMAT, "temporal-proxy") from None
+    return Wrapped(arn, context, data)
+
+
+def _read_uri(uri: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if len(uri) > _MAX_URI_BYTES:
+        raise ValueError
+    parts = urlsplit(uri.decode("ascii"))
+    arn = unquote((parts.netloc + parts.path).lstrip("/"))
+    found = _ARN.fullmatch(arn)
+    query = parse_qsl(parts.query, strict_parsing=bool(parts.query), max_num_fields=_MAX_CONTEXT)
+    named = [(name, value) for name, value in query if name != "region"]
+    elsewhere = any(value != (found and found[1]) for name, value in query if name == "region")
+    if found is None or parts.scheme != "awskms" or parts.fragment or elsewhere:
+        raise ValueError
+    if not all(name.startswith("context_") for name, _ in named):
+        raise ValueError
+    context = {name.removeprefix("context_"): value for name, value in named}
+    if len(context) < len(named):
+        raise ValueError
+    return arn, tuple(sorted(context.items()))
+
+
+def _fresh_for(key: Key | None) -> float:
+    return _REFUSED_SECONDS if key is None else LIFE.fresh
