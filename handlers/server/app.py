@@ -17,7 +17,6 @@ from handlers.access.jws import TokenRefused
 from handlers.access.token import TrustUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard, printable
-from handlers.server.kms import make_kms
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
 from handlers.server.request import MAX_BODY_BYTES, Request
@@ -38,6 +37,7 @@ from temporal_codec.errors import (
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.namespace import check_namespace
 from temporal_codec.operations import OPERATIONS
+from temporal_codec.pipeline import Enveloped
 from temporal_codec.storage.resolve import Storage
 from temporal_codec.text import shown
 
@@ -69,7 +69,7 @@ def build_app(
         raise ValueError("a guard is required exactly if the settings require tokens")
     keep_large_buffers()
     storage = Storage(settings.storage, MAX_DATA_BYTES) if settings.storage else None
-    tools = Tools(settings, source, storage, make_kms(settings.kms))
+    tools = Tools(settings, source, storage, _enveloped(settings))
     origins = {origin.encode() for origin in settings.cors.origins} | {None}
 
     async def answer(request: Request) -> Response:
@@ -99,6 +99,14 @@ def build_app(
             raise _problem(error) from error
 
     return asgi_app(answer, settings.cors, write)
+
+
+def _enveloped(settings: ServerSettings) -> Enveloped | None:
+    if settings.kms is None:
+        return None
+    from handlers.server.kms import make_kms  # noqa: PLC0415 — few servers need it
+
+    return make_kms(settings.kms).opening
 
 
 async def _denial(guard: Guard, request: Request, namespace: str, operation: str) -> str | None:

@@ -7,10 +7,8 @@ from handlers.settings.kms import KmsKeys
 from temporal_codec.keys.envelope import Kms
 
 
-def make_kms(keys: KmsKeys | None) -> Kms | None:
-    """What unwraps data keys; None where no key may be asked."""
-    if keys is None:
-        return None
+def make_kms(keys: KmsKeys) -> Kms:
+    """What unwraps data keys with the keys that may be asked."""
     services: dict[str, Any] = {}
 
     def ask(region: str, arguments: Mapping[str, Any]) -> bytes:

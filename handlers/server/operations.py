@@ -13,11 +13,10 @@ from temporal_codec import encryption, pipeline, wire
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import NotHeld
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.envelope import Kms
 from temporal_codec.keys.keys import Keys, held
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
-from temporal_codec.pipeline import Opened, Outcome, Session
+from temporal_codec.pipeline import Enveloped, Opened, Outcome, Session
 from temporal_codec.protobuf import serialize_all
 from temporal_codec.storage.resolve import Resolved, Storage
 from temporal_codec.wire import assemble, render_opened, render_received
@@ -46,7 +45,8 @@ class Tools(msgspec.Struct, frozen=True):
     settings: ServerSettings
     source: KeySource
     storage: Storage | None
-    kms: Kms | None = None
+    enveloped: Enveloped | None = None
+    """Gives the data keys that payloads bring, for a namespace."""
 
 
 async def _decode(job: Job, tools: Tools) -> Response:
@@ -91,7 +91,7 @@ async def _download(job: Job, tools: Tools) -> Response:
 
 def _session(job: Job, tools: Tools) -> Session:
     allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES)
-    enveloped = partial(tools.kms.opening, job.namespace) if tools.kms else None
+    enveloped = tools.enveloped and partial(tools.enveloped, job.namespace)
     keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
     return Session(keys, in_thread, allowance, enveloped=enveloped)
 
