@@ -62,12 +62,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "KMS keys that decrypt payloads of Temporal's proxy: `NAMESPACE=ARN,...`.",
             "orders-*=arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         ),
-        Setting(
-            "CODEC_AUDIT_DIGESTS",
-            "16",
-            "How many payloads of a request its record names by keyed digests, from 0 to 1000.",
-            "0",
-        ),
+        Setting("CODEC_AUDIT_DIGESTS", "16", "How many payloads a record names by digests.", "0"),
         Setting(
             "CODEC_DERIVE_KEYS",
             "false",
