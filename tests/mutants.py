@@ -24,11 +24,23 @@ HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
 ACCESS = "tests/handlers/access/test_"
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/access/token.py": [f"{ACCESS}{name}.py" for name in ("verifier", "auth")],
-    "handlers/access/jws.py": [f"{ACCESS}{name}.py" for name in ("jws", "wycheproof", "auth")],
-    "handlers/access/jwks.py": [f"{ACCESS}{name}.py" for name in ("wycheproof", "jwks")],
+    "handlers/access/token.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
+    "handlers/access/claims.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
+    "handlers/access/places.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
+    "handlers/access/trust.py": [f"{ACCESS}trust.py"],
+    "handlers/access/alb.py": [f"{ACCESS}trust.py"],
+    "handlers/access/jws.py": [
+        f"{ACCESS}{name}.py" for name in ("jws", "wycheproof", "algorithms")
+    ],
+    "handlers/access/jwks.py": [
+        f"{ACCESS}{name}.py" for name in ("wycheproof", "algorithms", "jwks")
+    ],
     "handlers/access/policy.py": [f"{ACCESS}policy.py"],
-    "handlers/access/permissions.py": [f"{ACCESS}policy.py", f"{ACCESS}auth.py"],
+    "handlers/access/permissions.py": [f"{ACCESS}policy.py"],
+    "handlers/access/documents.py": [f"{ACCESS}documents.py", f"{ACCESS}jwks.py"],
+    "handlers/access/cloud.py": [f"{ACCESS}cloud.py"],
+    "handlers/access/cloud_ops.py": [f"{ACCESS}cloud.py"],
+    "codec/temporal_codec/https.py": [f"{ACCESS}documents.py"],
     "codec/temporal_codec/policy/document.py": ["tests/codec/policy"],
     "codec/temporal_codec/policy/grants.py": ["tests/codec/policy"],
     "codec/temporal_codec/policy/patterns.py": ["tests/codec/policy"],

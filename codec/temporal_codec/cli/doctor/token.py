@@ -16,6 +16,7 @@ from temporal_codec.cli.doctor.probe import Probe
 _FITTING = 8192
 _LEEWAY_SECONDS = 60
 _LONG_SECONDS = 24 * 3600
+_ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
 # Claims that an issuer puts into ID tokens only.
 _OF_ID_TOKENS = {"at_hash", "c_hash", "nonce"}
 
@@ -48,8 +49,8 @@ ID_TOKEN = warning(
 )
 ALGORITHM = warning(
     "token-algorithm",
-    "The token is signed with {algorithm}; Temporal Cloud signs with RS256.",
-    "Configure the provider to sign access tokens for this audience with RS256.",
+    "The token is signed with {algorithm}, which this server and others like it do not accept.",
+    "Configure the provider to sign with RS256, PS256, ES256, ES384 or EdDSA.",
 )
 LIFETIME = warning(
     "token-lifetime",
@@ -119,7 +120,7 @@ def check_token(probe: Probe) -> Iterator[Finding]:
 
 
 def _kind(head: dict[str, Any], claims: dict[str, Any]) -> Iterator[Finding]:
-    if head.get("alg") != "RS256":
+    if head.get("alg") not in _ALGORITHMS:
         yield ALGORITHM(algorithm=head.get("alg"))
     if str(head.get("typ", "JWT")).lower().removeprefix("application/") not in {"jwt", "at+jwt"}:
         yield TYPE(type=head["typ"])
