@@ -41,7 +41,10 @@ def _rings(secrets: Client) -> Iterator[dict[str, str]]:
     )
     for page in pages:
         for secret in page["SecretList"]:
-            yield {"KmsKeyId": "the account's default", **secret}
+            # A ring without a key of its own uses the account's default one.
+            yield {"KmsKeyId": "alias/aws/secretsmanager"} | secrets.describe_secret(
+                SecretId=secret["ARN"]
+            )
 
 
 def _state(keys: Client, key: str) -> str:
