@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from temporal_codec.cli.audit.command import app as audit
 from temporal_codec.cli.conformance.command import conformance
 from temporal_codec.cli.doctor.command import doctor
 from temporal_codec.cli.errors import CliError
@@ -56,6 +57,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(history, name="history")
 app.add_typer(payload, name="payload")
 app.add_typer(policy, name="policy")
+app.add_typer(audit, name="audit")
 # An error about an extra argument after the URL must not show it: it may be a token.
 app.command(context_settings={"allow_extra_args": True})(doctor)
 app.command()(conformance)

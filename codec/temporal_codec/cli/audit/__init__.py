@@ -1,0 +1,1 @@
+"""`temporal-codec audit`: what audit records say about a history."""

@@ -1,0 +1,96 @@
+"""`temporal-codec audit match`: who read which payloads of a history."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.history.file import HistoryFile, read_text
+from temporal_codec.cli.history.form import b64
+from temporal_codec.cli.history.inner import places
+from temporal_codec.cli.history.places import State
+from temporal_codec.cli.history.system import SystemOperations
+from temporal_codec.cli.keys.rings import open_keys
+from temporal_codec.encryption import KEY_ID
+from temporal_codec.errors import KeyringUnavailable, PayloadError
+from temporal_codec.keys.keys import Keys
+from temporal_codec.text import shown
+
+app = typer.Typer(help="Audit records: find who read a history.", no_args_is_help=True)
+_SHOWN = ("time", "request_id", "email", "subject", "issuer", "namespace", "purpose")
+
+
+@app.callback()
+def _group() -> None: ...
+
+
+@app.command()
+def match(
+    *,
+    history: Annotated[Path, typer.Option(help="Exported histories.")],
+    log: Annotated[Path, typer.Option(help="Audit records, one JSON object on each line.")],
+    ring: Annotated[
+        str, typer.Option(help="file:PATH, a PATH, secretsmanager:NAME, or development.")
+    ],
+    namespace: Annotated[str, typer.Option(help="The history's namespace.")] = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Find who read which payloads of a history, by the digests in audit records.
+
+    Only a holder of the key ring can compute the digests. Status 0 with or without matches.
+    """
+    marks = _marks(history, open_keys(ring, namespace))
+    found = []
+    for record in _records(read_text(log)):
+        read = [mark for mark in record.get("read") or () if isinstance(mark, str)]
+        paths = [path for mark in read for path in marks.get(mark, ())]
+        if paths:
+            who = {name: shown(str(record[name])) for name in _SHOWN if record.get(name)}
+            found.append({**who, "read": paths})
+    if as_json:
+        typer.echo(json.dumps({"payloads": len(marks), "matches": found}, indent=2))
+        return
+    for each in found:
+        typer.echo("  ".join(str(value) for name, value in each.items() if name != "read"))
+        for path in each["read"]:
+            typer.echo(f"    {path}")
+    typer.echo(f"{len(found)} requests read payloads of this history, which has {len(marks)}.")
+
+
+def _marks(file: Path, keys: Keys) -> dict[str, list[str]]:
+    marks: dict[str, list[str]] = {}
+    several = HistoryFile.read(file)
+    for number, history in enumerate(several, 1):
+        before, system = f"history {number}: " if len(several) > 1 else "", SystemOperations()
+        for index, event in enumerate(history):
+            for place in places(event, index, system):
+                if place.state is State.ENCRYPTED:
+                    mark = _mark(place.value, keys)
+                    if mark is not None:
+                        marks.setdefault(mark, []).append(before + place.path)
+    return marks
+
+
+def _mark(payload: Any, keys: Keys) -> str | None:  # noqa: ANN401 — JSON
+    try:
+        return keys.opening(b64(payload["metadata"][KEY_ID])).mark(b64(payload["data"]))
+    except (PayloadError, KeyError, ValueError):
+        return None  # no key of this ring
+    except KeyringUnavailable as error:
+        raise CliError(f"The keys are not available now: {error}. Try again later.") from None
+
+
+def _records(log: bytes) -> Iterator[dict[str, Any]]:
+    for line in log.splitlines():
+        # What stands before a record is a time or a stream's name.
+        try:
+            record = json.loads(line[line.find(b"{") :])
+            if "event" not in record and isinstance(record.get("message"), str):
+                record = json.loads(record["message"])  # as CloudWatch exports it
+        except (ValueError, RecursionError, AttributeError, TypeError):
+            continue
+        if isinstance(record, dict) and record.get("event") == "codec.request":
+            yield record
