@@ -23,9 +23,7 @@ def test_who_read_what_is_found(tmp_path: Path) -> None:
     lines = [
         json.dumps({**base, "read": [key(1).mark(second.data)]}),
         "2026-11-25T00:00:00Z " + json.dumps({**base, "request_id": "r2", "read": ["0" * 12]}),
-        json.dumps(
-            {"message": json.dumps({**base, "request_id": "r3", "read": [key(1).mark(first.data)]})}
-        ),
+        json.dumps({"message": json.dumps(third)}),
         "no JSON {",
     ]
     log = tmp_path / "log"
