@@ -7,7 +7,7 @@ from handlers.access.guard import make_guard
 from handlers.server import console, listen
 from handlers.server.app import build_app
 from handlers.server.asgi import App
-from handlers.server.audit import discard, lines_to
+from handlers.server.audit import Write, discard, lines_to
 from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
@@ -40,11 +40,23 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     warm(needed.values())
     # If everybody may read, there is nobody to record.
     write = lines_to(sys.stdout) if settings.access else discard
+    if local.metrics_port is not None:
+        write = _counted(write, local.host, local.metrics_port)
     write = console.with_lines(write) if local.access_log else write
     console.logs_to_stderr()
     console.warn(settings, needed, source.keys(settings.default_namespace or "default"))
     collect_garbage_again()
     return with_status(build_app(settings, source, guard, write), settings.cors, needed)
+
+
+def _counted(write: Write, host: str, port: int) -> Write:
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 — few servers have it on
+
+    from handlers.server.prometheus import serve_metrics, with_prometheus  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    serve_metrics(host, port, registry)
+    return with_prometheus(write, registry)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,17 @@ HOSTING: tuple[Row, ...] = (
         (),
     ),
     (
+        "CODEC_METRICS",
+        "none",
+        (
+            "Metrics of the local server: `prometheus` serves `/metrics` on `METRICS_PORT`. "
+            "On Lambda they are always CloudWatch's."
+        ),
+        "prometheus",
+        ("none", "prometheus"),
+    ),
+    ("METRICS_PORT", "9464", "The port for `CODEC_METRICS=prometheus`, on `HOST`.", "9100", ()),
+    (
         "ACCESS_LOG",
         "on",
         "Whether the local server logs one line for each request to standard error.",

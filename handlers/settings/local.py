@@ -22,6 +22,8 @@ class LocalSettings:
     trusted_proxies: tuple[str, ...]
     """Networks of the proxies whose X-Forwarded-For is trusted."""
     workers: int
+    metrics_port: int | None
+    """Where Prometheus finds /metrics; None serves none."""
     access_log: bool
     """Whether to log a line for each request: it takes as long as decoding a small payload."""
 
@@ -35,6 +37,7 @@ def local_settings(environ: Environ) -> LocalSettings:
         tls_key=text(environ, "TLS_KEY") or None,
         trusted_proxies=tuple(_networks(environ)),
         workers=_number(environ, "WORKERS", 1, MAX_WORKERS),
+        metrics_port=_metrics_port(environ),
         access_log=choice(environ, "ACCESS_LOG") == "on",
     )
     if (settings.tls_cert is None) != (settings.tls_key is None):
@@ -46,6 +49,17 @@ def local_settings(environ: Environ) -> LocalSettings:
     if settings.host not in _LOOPBACK and not is_open:
         _check_public(environ, with_tls=is_terminated or settings.tls_cert is not None)
     return settings
+
+
+def _metrics_port(environ: Environ) -> int | None:
+    if choice(environ, "CODEC_METRICS") != "prometheus":
+        return None
+    if _number(environ, "WORKERS", 1, MAX_WORKERS) > 1:
+        raise SettingsError(
+            "CODEC_METRICS=prometheus requires WORKERS=1, because each process has its own counts: "
+            "run more servers instead"
+        )
+    return _number(environ, "METRICS_PORT", 0, 65535)
 
 
 def _check_public(environ: Environ, *, with_tls: bool) -> None:

@@ -1,0 +1,30 @@
+"""Metrics for Prometheus: off by default, on a port of their own, with bounded labels."""
+
+import httpx
+import pytest
+
+from handlers.settings.environ import SettingsError
+from handlers.settings.local import local_settings
+from tests.rigs.codec_server import codec_server
+from tests.rigs.processes import free_port
+
+
+def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
+    port = free_port()
+    with codec_server({"CODEC_METRICS": "prometheus", "METRICS_PORT": str(port)}) as server:
+        server.post("/decode", b'{"payloads":[{}]}')
+        server.post("/decode", b"[]", namespace="a-stranger-s-text")
+        server.post("/a-stranger-s-path", b"[]")
+        found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        assert server.client.get("/metrics").status_code == 404
+    assert 'codec_requests_total{operation="decode",outcome="answered",status="200"} 1.0' in found
+    assert 'codec_requests_total{operation="none",outcome="refused",status="404"} 1.0' in found
+    assert 'codec_requests_not_answered_total{reason="body"} 1.0' in found
+    assert 'codec_request_duration_seconds_count{operation="decode"} 2.0' in found
+    assert "stranger" not in found
+
+
+def test_they_are_off_by_default_and_count_one_process() -> None:
+    assert local_settings({}).metrics_port is None
+    with pytest.raises(SettingsError, match="requires WORKERS=1"):
+        local_settings({"CODEC_METRICS": "prometheus", "WORKERS": "2"})
