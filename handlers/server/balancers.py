@@ -22,7 +22,7 @@ def event_of(event: Event, headers: dict[str, str]) -> Event | None:
     else:
         return None
     if "x-forwarded-for" in headers:
-        # Whoever sent the request wrote what stands before the balancer's own entry.
+        # The caller wrote what stands before the balancer's own entry.
         headers = {**headers, "x-forwarded-for": headers["x-forwarded-for"].split(",")[-1].strip()}
     fields: Event = {"headers": headers}
     if events.wants_lists(event):
