@@ -32,7 +32,7 @@ def sam() -> Iterator[httpx.Client]:
     port = free_port()
     command: list[Any] = [
         *(ROOT / ".tools/sam/bin/sam", "local", "start-api", "--port", str(port)),
-        *("--skip-pull-image", "--warm-containers", "EAGER"),
+        *("--skip-pull-image", "--warm-containers", "LAZY"),
     ]
     with docker() as daemon:
         daemon.load("lambda-image.tar", LAMBDA)
