@@ -12,9 +12,8 @@ from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
 from handlers.settings.server import ServerSettings, server_settings
-from handlers.startup import caches, collect_garbage_again, warm
+from handlers.startup import caches, collect_garbage_again, key_source, warm
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.sources import open_source
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def worker() -> App:
 
 
 def _app(local: LocalSettings, settings: ServerSettings) -> App:
-    source, guard = open_source(settings.keyring), make_guard(settings.access)
+    source, guard = key_source(settings), make_guard(settings.access)
     needed = caches(source, guard)
     warm(needed.values())
     # If everybody may read, there is nobody to record.

@@ -15,12 +15,16 @@ from handlers.server.app import build_app
 from handlers.server.audit import lines_to
 from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
-from handlers.settings.server import server_settings
+from handlers.settings.server import ServerSettings, server_settings
 from temporal_codec.cached import Cached
 from temporal_codec.keys.sources import FixedSource, RingSource, open_source
 
 if TYPE_CHECKING:
     from handlers.server.gateway import Handler
+    from temporal_codec.keys.keys import Keys
+    from temporal_codec.keys.shared import SharingSource
+
+    Source = RingSource | FixedSource | SharingSource
 
 
 def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
@@ -36,7 +40,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     settings = replace(settings, operations=served)
     logger = Logger(service="codec-server")  # writes what handlers.server.asgi logs, as JSON
     write = with_metrics(lines_to(sys.stdout), settings.service)
-    source, guard = open_source(settings.keyring), make_guard(settings.access)
+    source, guard = key_source(settings), make_guard(settings.access)
     needed = caches(source, guard)
     if settings.warms:
         warm(needed.values())
@@ -52,7 +56,22 @@ def collect_garbage_again() -> None:
     gc.enable()
 
 
-def caches(source: RingSource | FixedSource, guard: Guard | None) -> Caches:
+def key_source(settings: ServerSettings) -> "Source":
+    """Each namespace's keys, with those of the rings that it shares with others."""
+    source = open_source(settings.keyring)
+    if not settings.shared_rings:
+        return source
+    from temporal_codec.keys.shared import SHARED, SharingSource  # noqa: PLC0415 — few need it
+
+    shared: dict[str, list[Keys]] = {}
+    for uri, namespaces in settings.shared_rings:
+        keys = open_source(uri).keys(SHARED)
+        for namespace in namespaces:
+            shared.setdefault(namespace, []).append(keys)
+    return SharingSource(source, shared)
+
+
+def caches(source: "Source", guard: Guard | None) -> Caches:
     """What every request needs, by name: the ring, unless each namespace has one, and access."""
     rings = source.caches()
     return {**({"keyring": rings[0]} if rings else {}), **(guard.caches if guard else {})}

@@ -11,6 +11,7 @@ from handlers.settings.cors import read_cors
 from handlers.settings.environ import Environ, SettingsError, choice, number, refuse_unknown, text
 from handlers.settings.kms import KmsKeys, read_kms
 from handlers.settings.storage import read_storage
+from temporal_codec.namespace import PLACEHOLDER
 from temporal_codec.storage.reference import AllowedReferences
 
 OPERATIONS = ("decode", "encode")
@@ -22,6 +23,8 @@ class ServerSettings:
 
     cors: Cors
     keyring: str
+    shared_rings: tuple[tuple[str, tuple[str, ...]], ...]
+    """URIs of rings that namespaces share, each with these namespaces."""
     operations: tuple[str, ...]
     """What is served: CODEC_OPERATIONS, and `download` if there is a storage to decode from."""
     default_namespace: str | None
@@ -49,6 +52,7 @@ def server_settings(environ: Environ) -> ServerSettings:
     settings = ServerSettings(
         cors=read_cors(environ),
         keyring=text(environ, "CODEC_KEYRING"),
+        shared_rings=_shared_rings(text(environ, "CODEC_SHARED_RINGS")),
         operations=_operations(environ, with_storage=storage is not None),
         default_namespace=text(environ, "CODEC_DEFAULT_NAMESPACE") or None,
         strict=choice(environ, "CODEC_STRICT") == "true",
@@ -75,6 +79,20 @@ def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:
         raise SettingsError(
             "CODEC_KEYRING=development is refused on Lambda: everybody has its keys"
         )
+
+
+def _shared_rings(value: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    rings = []
+    for entry in filter(None, value.split(";")):
+        uri, _, names = entry.strip().rpartition("=")
+        namespaces = tuple(name.strip() for name in names.split(","))
+        if not uri or not all(namespaces) or PLACEHOLDER in uri:
+            raise SettingsError(
+                "CODEC_SHARED_RINGS must be entries such as file:PATH=orders,billing, separated "
+                "by semicolons, and a shared ring has no {namespace} in it"
+            )
+        rings.append((uri, namespaces))
+    return tuple(rings)
 
 
 def _operations(environ: Environ, *, with_storage: bool) -> tuple[str, ...]:

@@ -1,7 +1,4 @@
-"""The table of settings: every variable that is read, its default, its meaning and an example.
-
-docs/settings.md is generated from it. The preflight function loads it, so it needs no library.
-"""
+"""The table of settings, as docs/settings.md shows it; it needs no library, for preflight."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,8 +10,7 @@ class Setting(NamedTuple):
     """A setting, as its reader and its reference need it."""
 
     name: str
-    default: str
-    """Empty means that the setting is unset."""
+    default: str  # empty means that the setting is unset
     meaning: str
     example: str
     choices: tuple[str, ...] = ()
@@ -27,6 +23,12 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "development",
             "Where the key rings are. `{namespace}` in it stands for the request's namespace.",
             "secretsmanager:temporal-codec/{namespace}",
+        ),
+        Setting(
+            "CODEC_SHARED_RINGS",
+            "",
+            "Rings shared for Nexus, see workers.md.",
+            "file:a.json=orders,billing",
         ),
         Setting(
             "CODEC_OPERATIONS",

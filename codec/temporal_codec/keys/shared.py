@@ -1,10 +1,13 @@
 """A namespace's own keys, and those of rings that it shares with other namespaces."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
 
-from temporal_codec.cached import NotHeld
+from temporal_codec.cached import Cached, NotHeld
 from temporal_codec.errors import CodecError, KeyringUnavailable
 from temporal_codec.keys.key import Key
+from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys, held
 
 SHARED = "shared"
@@ -53,3 +56,24 @@ class SharedKeys(_HeldKeys):
         """See `Keys`."""
         own, *shared = (held(keys, in_background=in_background) for keys in self._all)
         return _HeldKeys(own, shared)
+
+
+class _Source(Protocol):
+    def keys(self, namespace: str) -> Keys: ...
+
+    def caches(self) -> list[Cached[Keyring | None]]: ...
+
+
+class SharingSource:
+    """A source whose namespaces also open with the rings that they share (a `KeySource`)."""
+
+    def __init__(self, own: _Source, shared: Mapping[str, Sequence[Keys]]) -> None:
+        """Take the source, and each namespace's shared rings."""
+        self.caches = own.caches
+
+        def keys(namespace: str) -> Keys:
+            keys, others = own.keys(namespace), shared.get(namespace)
+            return SharedKeys(keys, others) if others else keys
+
+        self.keys = lru_cache(256)(keys)
+        """See `KeySource`."""
