@@ -162,7 +162,9 @@ def survives(mutant: Mutant, module: str, tests: list[str], tree: Path) -> bool:
     good = file.read_text()
     file.write_text(mutant.source)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # Before the installed package, which is the checkout's: the mutant is in the copy.
+    paths = {"PYTHONPATH": str(tree / "codec"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, **paths}
     try:
         done = subprocess.run(
             command, cwd=tree, env=environment, capture_output=True, timeout=SECONDS, check=False
