@@ -105,7 +105,9 @@ class RingCodec < Temporalio::Converters::PayloadCodec
     cipher = OpenSSL::Cipher.new('aes-256-gcm').encrypt
     cipher.key = key.secret
     nonce = cipher.random_iv
-    sealed = cipher.update(Payload.encode(payload)) + cipher.final
+    plain = Payload.encode(payload)
+    # OpenSSL takes no empty text, which an empty payload is.
+    sealed = (plain.empty? ? ''.b : cipher.update(plain)) + cipher.final
     Payload.new(
       metadata: { 'encoding' => 'binary/encrypted'.b, 'encryption-key-id' => key.id.b },
       data: nonce + sealed + cipher.auth_tag(TAG_BYTES),
