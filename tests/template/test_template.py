@@ -397,6 +397,20 @@ READS_OBJECTS = [
         },
     },
 ]
+READS_SHARED_RINGS = [
+    {
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": {"Fn::Split": [",", {"Ref": "SharedRingArns"}]},
+    },
+]
+UNWRAPS_DATA_KEYS = [
+    {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": {"Fn::Split": [",", {"Ref": "KmsKeyArns"}]},
+    },
+]
 ROTATES = [
     {
         "Effect": "Allow",
@@ -446,7 +460,14 @@ SEEDS_THE_POLICY = [
     },
 ]
 MAY = {
-    DECODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC + READS_OBJECTS,
+    DECODE: TELLS
+    + READS_RINGS
+    + READS_POLICY
+    + READS_API_KEY
+    + IN_A_VPC
+    + READS_OBJECTS
+    + READS_SHARED_RINGS
+    + UNWRAPS_DATA_KEYS,
     ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC,
     PREFLIGHT: TELLS,
     "RotationFunction": TELLS + ROTATES,
