@@ -27,7 +27,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_SHARED_RINGS",
             "",
-            "Rings shared for Nexus, see workers.md.",
+            "Rings that namespaces share for Nexus, as `URI=NAMESPACE,...`; see workers.md.",
             "file:a.json=orders,billing",
         ),
         Setting(

@@ -124,7 +124,7 @@ def test_a_client_that_is_gone_halfway_leaves_nothing(server: CodecServer) -> No
 
 
 def test_thousands_of_idle_connections_keep_nobody_out(server: CodecServer) -> None:
-    """The ones that wait longest make room; `make bench SUITE=load` opens 10,000."""
+    """The ones that wait longest make room."""
     before = resident(server)
     with ExitStack() as stack:
         for _ in range(2 * connection.MAX_CONNECTIONS // 100):
