@@ -29,6 +29,7 @@ from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.server.asgi import Send
 from handlers.server.audit import discard, lines_to
+from handlers.server.cors import Cors
 from handlers.server.gateway import lambda_handler
 from handlers.server.metrics import with_metrics
 from handlers.server.request import Message, Receive, Scope
@@ -113,7 +114,7 @@ def stacks() -> list[Handle]:
         (build_app(asking, source, guard, write=lines), lines),
         (build_app(asking, source, guard, write=both), both),
     ]
-    ours = [lambda_handler(app, free.cors, write) for app, write in apps]
+    ours = [lambda_handler(app, Cors(free.cors), write) for app, write in apps]
     return [
         lambda read, _context: {"statusCode": 200, "headers": {}, "body": read["body"]},
         Mangum(_trivial, lifespan="off", text_mime_types=["application/json"]),  # type: ignore[arg-type]

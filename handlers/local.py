@@ -8,6 +8,7 @@ from handlers.server import console, listen
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Write, discard, lines_to
+from handlers.server.cors import Cors
 from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
@@ -45,7 +46,7 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     console.logs_to_stderr()
     console.warn(settings, needed, source.keys(settings.default_namespace or "default"))
     collect_garbage_again()
-    return with_status(build_app(settings, source, guard, write), settings.cors, needed)
+    return with_status(build_app(settings, source, guard, write), Cors(settings.cors), needed)
 
 
 def _counted(write: Write, host: str, port: int) -> Write:

@@ -4,10 +4,11 @@ import os
 from typing import Any
 
 from handlers.server import events
+from handlers.server.cors import Cors
 from handlers.server.events import Event
 from handlers.settings.cors import preflight_settings
 
-_cors = preflight_settings(os.environ).cors
+_cors = Cors(preflight_settings(os.environ).cors)
 
 
 def handler(event: Event, _context: Any) -> Event:  # noqa: ANN401 — the runtime's own object

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.access.guard import Guard, make_guard
 from handlers.server.app import build_app
 from handlers.server.audit import lines_to
+from handlers.server.cors import Cors
 from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
 from handlers.settings.server import ServerSettings, server_settings
@@ -44,8 +45,9 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     needed = caches(source, guard)
     if settings.warms:
         warm(needed.values())
-    app = with_status(build_app(settings, source, guard, write), settings.cors, needed)
-    handler = lambda_handler(app, settings.cors, write)
+    cors = Cors(settings.cors)
+    app = with_status(build_app(settings, source, guard, write), cors, needed)
+    handler = lambda_handler(app, cors, write)
     # An event holds a token and payloads, so it is never logged, whatever the environment says.
     return logger.inject_lambda_context(handler, log_event=False)
 

@@ -1,5 +1,6 @@
 """The rules of the layout: where modules live, and which way imports point."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,23 @@ def test_a_prefix_shared_by_three_files_is_a_package() -> None:
             key = (file.parent, head)
             prefixes[key] = prefixes.get(key, 0) + 1
     assert not [key for key, count in prefixes.items() if count >= 3]
+
+
+# Each room, and the rooms of `handlers` that it may import.
+MAY_IMPORT = {
+    "settings": {"settings"},
+    "access": {"access", "settings"},
+    "server": {"server", "access", "settings"},
+}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    """The server knows who may call, and both know the settings; never the other way round."""
+    wrong = [
+        f"{file.name}: {name}"
+        for file in (ROOT / "handlers" / room).glob("*.py")
+        for name in re.findall(r"^\s*from handlers\.(\w+)", file.read_text(), re.MULTILINE)
+        if name not in MAY_IMPORT[room]
+    ]
+    assert wrong == []

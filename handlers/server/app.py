@@ -17,6 +17,7 @@ from handlers.access.jws import TokenRefused
 from handlers.access.token import TrustUnavailable
 from handlers.server.asgi import App, asgi_app
 from handlers.server.audit import Write, discard, printable
+from handlers.server.cors import Cors
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
 from handlers.server.request import MAX_BODY_BYTES, Request
@@ -98,7 +99,7 @@ def build_app(
         except CodecError as error:
             raise _problem(error) from error
 
-    return asgi_app(answer, settings.cors, write)
+    return asgi_app(answer, Cors(settings.cors), write)
 
 
 def _enveloped(settings: ServerSettings) -> Enveloped | None:

@@ -3,7 +3,7 @@
 A plain module without dependencies, since the preflight function loads nothing else.
 """
 
-from collections.abc import Iterable
+from handlers.settings.cors import Pages
 
 ALLOW_METHODS = "POST, OPTIONS"
 ALLOW_HEADERS = frozenset({"authorization", "authorization-extras", "content-type", "x-namespace"})
@@ -17,17 +17,10 @@ ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 class Cors:
     """The answers' headers for each allowed origin, computed once."""
 
-    def __init__(
-        self, origins: Iterable[str], more_headers: Iterable[str] = (), *, credentials: bool = False
-    ) -> None:
-        """Take exact origins, more headers that pages may send, and whether they may send cookies.
-
-        Names of headers are in lower case.
-        """
-        self.origins = frozenset(origins)
-        self.allow_headers = ", ".join(sorted(ALLOW_HEADERS.union(more_headers)))
-        self.credentials = credentials
-        self._more = {"access-control-allow-credentials": "true"} if credentials else {}
+    def __init__(self, pages: Pages) -> None:
+        self.origins = pages.origins
+        self.allow_headers = ", ".join(sorted(ALLOW_HEADERS.union(pages.more_headers)))
+        self._more = {"access-control-allow-credentials": "true"} if pages.credentials else {}
 
     def allows(self, origin: str | None) -> bool:
         """Whether a request with this Origin header may be answered; without one, it may."""

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 
-from handlers.server.cors import Cors
 from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown, text
 
 _ORIGIN = re.compile(
@@ -15,10 +14,21 @@ _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """Which pages may call, and what they may send."""
+
+    origins: frozenset[str]
+    more_headers: tuple[str, ...] = ()
+    """Names in lower case, beside those that every client sends."""
+    credentials: bool = False
+    """Whether they may send cookies."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreflightSettings:
     """What the preflight function needs."""
 
-    cors: Cors
+    cors: Pages
 
 
 def preflight_settings(environ: Environ) -> PreflightSettings:
@@ -27,7 +37,7 @@ def preflight_settings(environ: Environ) -> PreflightSettings:
     return PreflightSettings(read_cors(environ))
 
 
-def read_cors(environ: Environ) -> Cors:
+def read_cors(environ: Environ) -> Pages:
     """The origins that may call; raises SettingsError."""
     origins = text(environ, "CODEC_ORIGINS").split(",")
     for origin in (origin.strip() for origin in origins):
@@ -38,17 +48,17 @@ def read_cors(environ: Environ) -> Cors:
                 "slash; http only for localhost, 127.0.0.1 and [::1]"
             )
     credentials = choice(environ, "CODEC_CREDENTIALS") == "true"
-    return Cors((o.strip() for o in origins), _headers(environ), credentials=credentials)
+    return Pages(frozenset(o.strip() for o in origins), _headers(environ), credentials)
 
 
-def _headers(environ: Environ) -> list[str]:
+def _headers(environ: Environ) -> tuple[str, ...]:
     # Never `*`, which stands for a header of that name as soon as pages send cookies.
     names = [each.strip().lower() for each in text(environ, "CODEC_ALLOWED_HEADERS").split(",")]
     if names == [""]:
-        return []
+        return ()
     if len(names) > MAX_HEADERS or not all(map(_HEADER.fullmatch, names)):
         raise SettingsError(
             f"CODEC_ALLOWED_HEADERS must be a comma-separated list of at most {MAX_HEADERS} names "
             "of headers, such as traceparent, without *"
         )
-    return names
+    return tuple(names)

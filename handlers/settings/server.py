@@ -5,9 +5,8 @@ A setting that is wrong stops the start; the message names it and never shows it
 
 from dataclasses import dataclass
 
-from handlers.server.cors import Cors
 from handlers.settings.access import Access, read_access
-from handlers.settings.cors import read_cors
+from handlers.settings.cors import Pages, read_cors
 from handlers.settings.environ import Environ, SettingsError, choice, number, refuse_unknown, text
 from handlers.settings.kms import KmsKeys, read_kms
 from handlers.settings.storage import read_storage
@@ -21,7 +20,7 @@ OPERATIONS = ("decode", "encode")
 class ServerSettings:
     """What the decode and encode functions, and the local server, need."""
 
-    cors: Cors
+    cors: Pages
     keyring: str
     shared_rings: tuple[tuple[str, tuple[str, ...]], ...]
     """URIs of rings that namespaces share, each with these namespaces."""

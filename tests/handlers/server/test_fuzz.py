@@ -13,6 +13,7 @@ import pytest
 
 from handlers.server.app import build_app
 from handlers.server.audit import discard
+from handlers.server.cors import Cors
 from handlers.server.gateway import Handler, lambda_handler
 from handlers.settings.server import server_settings
 from temporal_codec.keys.sources import open_source
@@ -124,7 +125,7 @@ def handler() -> Iterator[Handler]:
     with asyncio.Runner() as runner:
         asyncio.set_event_loop(runner.get_loop())
         app = build_app(settings, open_source("development"))
-        yield lambda_handler(app, settings.cors, discard)
+        yield lambda_handler(app, Cors(settings.cors), discard)
         asyncio.set_event_loop(None)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from handlers.server import page
 from handlers.server.asgi import App
+from handlers.server.cors import Cors
 from handlers.server.status import with_status
 from handlers.settings.server import server_settings
 from temporal_codec.cached import Cached, Life
@@ -26,7 +27,7 @@ def absent() -> Any:
 
 def served(caches: Mapping[str, Cached[Any]] | None = None, write: Any = None) -> App:
     inner = app(write=write) if write else app()
-    return with_status(inner, server_settings({}).cors, caches or {})
+    return with_status(inner, Cors(server_settings({}).cors), caches or {})
 
 
 def get(app: App, path: str, query: bytes = b"", **headers: str) -> Reply:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from handlers.server.cors import Cors
 from handlers.settings.cors import preflight_settings
 from handlers.settings.environ import NAMES, SettingsError
 from handlers.settings.local import local_settings
@@ -20,7 +21,7 @@ def test_the_defaults_are_a_laptop_s() -> None:
     assert not settings.strict
     assert not settings.compress
     for origin in ("http://localhost:8233", "http://127.0.0.1:8233", "http://localhost:8080"):
-        assert settings.cors.allows(origin)
+        assert Cors(settings.cors).allows(origin)
     local = local_settings({})
     assert (local.host, local.port, local.tls_cert) == ("127.0.0.1", 8081, None)
 
@@ -42,8 +43,8 @@ def test_every_setting_is_read() -> None:
     assert settings.default_namespace is None
     assert settings.keyring == "file:ring.json"
     assert settings.operations == ("decode",)
-    assert settings.cors.allows("https://ui.example.com:8443")
-    assert not settings.cors.allows("http://localhost:8233")
+    assert Cors(settings.cors).allows("https://ui.example.com:8443")
+    assert not Cors(settings.cors).allows("http://localhost:8233")
 
 
 def test_a_bucket_brings_download() -> None:
@@ -338,7 +339,7 @@ def test_workers_are_a_small_number(workers: str) -> None:
 def test_pages_may_send_more_headers() -> None:
     """Tracing and gateways add their own, and a preflight that does not name them blocks all."""
     settings = preflight_settings({"CODEC_ALLOWED_HEADERS": "traceparent, Baggage,cf-access-token"})
-    allowed = settings.cors.preflight_headers("http://localhost:8233")
+    allowed = Cors(settings.cors).preflight_headers("http://localhost:8233")
     assert allowed["access-control-allow-headers"] == (
         "authorization, authorization-extras, baggage, cf-access-token, content-type, "
         "traceparent, x-namespace"
@@ -360,7 +361,7 @@ def test_sam_local_may_be_open() -> None:
 
 
 def test_the_preflight_function_needs_no_keys_and_no_tokens() -> None:
-    assert preflight_settings(LAMBDA).cors.allows("http://localhost:8233")
+    assert Cors(preflight_settings(LAMBDA).cors).allows("http://localhost:8233")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "codec.example.com"])
