@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from temporal_codec.errors import AnswerTooLarge, PayloadError, Reason
+from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.protobuf import PayloadMessage, count_fields, parse
 
 MAX_INFLATED_BYTES = 4_000_000
@@ -38,12 +38,6 @@ class Allowance(msgspec.Struct):
         self.lookups -= 1
         if self.lookups < 0:
             raise PayloadError(Reason.TOO_MANY_KEYS)
-
-    def keep(self, serialized: bytes) -> None:
-        """Note that this was opened; raises AnswerTooLarge."""
-        self.opened -= len(serialized)
-        if self.opened < 0:
-            raise AnswerTooLarge("what was opened is more than an answer holds")
 
     def parse(self, serialized: bytes) -> PayloadMessage:
         """Read a serialized Payload; raises PayloadError if it is none, or has too many fields.

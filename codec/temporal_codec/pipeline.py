@@ -11,7 +11,7 @@ from temporal_codec import compression, encryption, envelope
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import InThread, NotHeld
 from temporal_codec.common import CommonMetadata, recognise
-from temporal_codec.errors import PayloadError, Reason
+from temporal_codec.errors import AnswerTooLarge, PayloadError, Reason
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys, held
 from temporal_codec.payload import ENCODING, HasContent
@@ -142,7 +142,9 @@ class _Opener:
         except PayloadError as error:
             return error
         if opened is not None:
-            self._allowance.keep(opened.serialized)
+            self._allowance.opened -= len(opened.serialized)
+            if self._allowance.opened < 0:
+                raise AnswerTooLarge("what was opened is more than an answer holds")
         return opened
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
