@@ -317,7 +317,7 @@ def test_a_worker_without_keys_ends_and_says_why(server: DevServer, tmp_path: Pa
             await asyncio.sleep(60)
 
     for way in (work, work_meanwhile):
-        with pytest.raises(KeyringNotFound, match="no key ring for this namespace"):
+        with pytest.raises(KeyringNotFound, match="there is no key ring file:"):
             asyncio.run(asyncio.wait_for(way(), 30))
 
 

@@ -52,11 +52,12 @@ def decode(server: CodecServer, namespace: str = "orders", sent: bytes = OURS) -
 
 
 def test_warm_it_goes_on(server: CodecServer, secrets: Gate) -> None:
+    before = secrets.reads  # at its start the server looks for the default namespace's ring
     assert decode(server).json() == DECODED
     secrets.fault = "InternalServiceError"
     for _ in range(20):
         assert decode(server).json() == DECODED
-    assert secrets.reads == 1
+    assert secrets.reads - before == 1
 
 
 @pytest.mark.parametrize("fault", ["ThrottlingException", "reset", {"SecretString": "canary"}])

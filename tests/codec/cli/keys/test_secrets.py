@@ -161,7 +161,7 @@ def test_an_answer_that_is_lost_leaves_doubt_only_where_there_is_some(
     assert read is not None
     with pytest.raises(CliError, match="AWS does not respond") as caught:
         store.replace(read, Keyring([key(1)]).to_json())
-    assert ("not known: look with `temporal-codec keys list`" in str(caught.value)) is doubtful
+    assert ("unknown whether the change was made" in str(caught.value)) is doubtful
     assert (of(aws, name).read() != EMPTY) is doubtful
 
 
@@ -242,7 +242,7 @@ def test_a_profile_that_is_not_there_is_a_sentence(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     done = far.keys("new")
-    assert (done.code, "no such AWS profile" in done.said) == (1, True)
+    assert (done.code, "AWS profile does not exist" in done.said) == (1, True)
 
 
 def test_the_region_is_that_of_the_aws_command_line(

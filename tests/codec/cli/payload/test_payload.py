@@ -255,7 +255,7 @@ def test_more_is_allowed_by_name(user: User) -> None:
 
 def test_no_namespace_can_have_that_name(user: User) -> None:
     said = user.refused(user.store(secret(CANARY)), "--namespace", "a\x07b")
-    assert said == "This is no namespace's name. Look at --namespace."
+    assert said == "--namespace is not the name of a namespace. Write it as the Web UI shows it."
 
 
 BAD: dict[str, tuple[Json, Any, str]] = {
@@ -265,7 +265,7 @@ BAD: dict[str, tuple[Json, Any, str]] = {
     "denied": ({}, error(403, "AccessDenied"), "you need s3:GetObject"),
     "redirect": ({}, error(301, "PermanentRedirect", {"location": "http://127.0.0.1:9"}), "region"),
     "expired": ({}, error(400, "ExpiredToken"), "Your AWS credentials have expired."),
-    "throttled": ({}, error(503, "SlowDown"), "AWS refuses GetObject (SlowDown)."),
+    "throttled": ({}, error(503, "SlowDown"), "AWS rejects GetObject (SlowDown)."),
     "broken off": ({"size": 1000}, broken_off, "It did not come to its end ("),
     "reset": ({}, reset, "GetObject"),
     "too large": (
@@ -402,6 +402,4 @@ def test_progress_is_shown_at_a_terminal(user: User) -> None:
 
 def test_a_target_that_cannot_be_written_is_told(user: User) -> None:
     user.given[-1] = str(user.folder / "no" / "out")
-    assert "out cannot be written: No such file or directory." in user.refused(
-        user.store(secret(CANARY))
-    )
+    assert "out: No such file or directory." in user.refused(user.store(secret(CANARY)))
