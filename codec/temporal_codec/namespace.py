@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from temporal_codec.errors import InvalidNamespace
+from temporal_codec.text import is_text
 
 PLACEHOLDER = "{namespace}"
 MAX_NAMESPACE_BYTES = 1000
@@ -16,19 +17,15 @@ MAX_NAMESPACE_BYTES = 1000
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
 _UNSAFE = re.compile(rb"^[.-]|[^A-Za-z0-9._-]")
 _LONGEST = 200  # so that a file's name, of 255 bytes, has room for more than this
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @lru_cache(maxsize=64)
 def check_namespace(name: str) -> str:
     """The name itself; raises InvalidNamespace if no namespace has it."""
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise InvalidNamespace("a namespace's name must be valid UTF-8") from None
-    if not 0 < size <= MAX_NAMESPACE_BYTES or _CONTROL.search(name):
+    if not is_text(name) or not 0 < len(name.encode()) <= MAX_NAMESPACE_BYTES:
         raise InvalidNamespace(
-            f"a namespace's name has 1 to {MAX_NAMESPACE_BYTES} bytes and no control characters"
+            f"a namespace's name is 1 to {MAX_NAMESPACE_BYTES} bytes of valid UTF-8 without "
+            "control characters"
         )
     return name
 

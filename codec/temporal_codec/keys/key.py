@@ -9,7 +9,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from temporal_codec.errors import KeyringError
-from temporal_codec.text import shown
+from temporal_codec.text import is_text, shown
 
 KEY_BYTES = 32
 MAX_ID_CHARACTERS = 255
@@ -81,15 +81,6 @@ def check_id(key_id: str) -> None:
         raise KeyringError(
             f"an id must have at most {MAX_ID_CHARACTERS} characters, and no control characters"
         )
-
-
-def is_text(text: str) -> bool:
-    """Whether a text can be written as UTF-8 and has no control characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return not any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
 
 
 def fingerprint(text: bytes) -> str:
