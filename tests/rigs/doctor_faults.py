@@ -131,6 +131,13 @@ def gateway(reply: Reply) -> Reply:
     return reply.but(404, apigw_requestid="JKJaXmPLvHcESHA=").saying({"message": "Not Found"})
 
 
+def instead(status: int, body: object, **marks: str) -> Case:
+    """What answers POST in the server's place, with the marks that it leaves."""
+    return Case(
+        on("POST", lambda reply: reply.but(status, allow_origin=None, **marks).saying(body))
+    )
+
+
 def of_another_time(seconds: int) -> Case:
     """A clock that is wrong."""
     return post(date=formatdate(time.time() + seconds, usegmt=True))
@@ -192,6 +199,8 @@ CASES: dict[str, Case] = {
     "preflight-redirect": options(status=301, location="https://elsewhere.example/"),
     "preflight-asks-token": options(status=401),
     "preflight-status": options(status=404),
+    "preflight-throttled": options(status=429),
+    "preflight-failed": options(status=500),
     "preflight-no-origin": options(allow_origin=None),
     "preflight-other-origin": options(allow_origin="http://localhost:8233"),
     "preflight-two-origins": options(allow_origin=[CLOUD, CLOUD]),
@@ -221,6 +230,9 @@ CASES: dict[str, Case] = {
     "server-failed": post(status=502),
     "unexpected-status": post(status=204),
     "gateway-answered": Case(ONLY_MESSAGE),
+    "gateway-throttled": instead(429, {"message": "Too Many Requests"}, apigw_requestid="a="),
+    "gateway-failed": instead(503, {"message": "Service Unavailable"}, apigw_requestid="a="),
+    "cdn-page": instead(403, b"<!DOCTYPE html><title>Just a moment...</title>", cf_ray="8a-FRA"),
     "answer-no-cors": post(allow_origin=None),
     "error-no-cors": Case(hidden),
     "clock-skew": of_another_time(-300),

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from temporal_codec.cli.doctor.answer import Answer
 from temporal_codec.cli.doctor.endpoint import is_loopback
 from temporal_codec.cli.doctor.finding import Finding, Unreached, ok, problem, warning
+from temporal_codec.cli.doctor.gateway import ANSWERED, instead_of_server
 from temporal_codec.cli.doctor.preflight import readable
 from temporal_codec.cli.doctor.probe import Probe
 
@@ -78,11 +79,6 @@ UNEXPECTED = problem(
     "POST /decode gets status {status}; the CLI accepts only 200.",
     "Check which server responds at this URL, and its log.",
 )
-GATEWAY = warning(
-    "gateway-answered",
-    "The response ({status}) looks like that of a gateway or proxy in front of the server.",
-    "Check the gateway first: routes, authorizers, firewall, limits. The server's log has nothing.",
-)
 ANSWER_CORS = problem(
     "answer-no-cors",
     "The preflight allows pages from {origin}, but the response to the request does not.",
@@ -118,9 +114,10 @@ def check_access(probe: Probe) -> Iterator[Finding]:
         if probe.bare.status != 200:
             yield ACCEPTED(namespace=target.namespace)
         return
-    yield _refusal(probe, answer)
-    if answer.is_gateways:
-        yield GATEWAY(status=answer.status)
+    instead = instead_of_server(answer)
+    yield instead or _refusal(probe, answer)
+    if answer.is_gateways and instead is None:
+        yield ANSWERED(status=answer.status)
 
 
 def check_clock(probe: Probe) -> Iterator[Finding]:

@@ -4,8 +4,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_GATEWAYS = ("awselb", "cloudflare", "envoy", "nginx", "openresty", "varnish")
-_GATEWAY_HEADERS = ("apigw-requestid", "cf-ray", "via", "x-amz-apigw-id", "x-amz-cf-id")
+_CDNS = ("akamai", "cloudflare", "cloudfront", "varnish")
+_CDN_HEADERS = ("cf-ray", "x-amz-cf-id", "x-azure-ref")
+_GATEWAYS = (*_CDNS, "awselb", "envoy", "nginx", "openresty")
+_GATEWAY_HEADERS = (*_CDN_HEADERS, "apigw-requestid", "via", "x-amz-apigw-id")
+# Envoy's own words, which are neither a page nor JSON.
+_ENVOYS = (b"no healthy upstream", b"upstream ")
 _WORDS = ("detail", "message", "error")
 
 
@@ -48,11 +52,22 @@ class Answer:
     @property
     def is_gateways(self) -> bool:
         """Whether it looks like the response of a gateway or proxy in front of the server."""
-        marked = self.header("server").lower().startswith(_GATEWAYS) or any(
-            map(self.all, _GATEWAY_HEADERS)
+        own = (
+            self._is_page or self.body.startswith(_ENVOYS) or self._members().keys() == {"message"}
         )
-        page = self.body.lstrip()[:1] == b"<"
-        return self.status >= 400 and marked and (page or self._members().keys() == {"message"})
+        return self.status >= 400 and self._has_mark(_GATEWAYS, _GATEWAY_HEADERS) and own
+
+    @property
+    def is_page_of_cdn(self) -> bool:
+        """Whether it looks like a web page of a CDN: an error, a challenge, a login."""
+        return self._is_page and self._has_mark(_CDNS, _CDN_HEADERS)
+
+    @property
+    def _is_page(self) -> bool:
+        return self.body.lstrip()[:1] == b"<"
+
+    def _has_mark(self, servers: tuple[str, ...], headers: tuple[str, ...]) -> bool:
+        return self.header("server").lower().startswith(servers) or any(map(self.all, headers))
 
     def _members(self) -> dict[str, object]:
         try:

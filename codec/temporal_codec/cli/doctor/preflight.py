@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from temporal_codec.cli.doctor.answer import Answer
 from temporal_codec.cli.doctor.finding import Finding, Severity, Unreached, ok, problem, warning
+from temporal_codec.cli.doctor.gateway import of_preflight
 from temporal_codec.cli.doctor.probe import Probe, Target
 
 _STRANGER = "https://stranger.example"
@@ -130,7 +131,7 @@ def preflight_findings(probe: Probe, answer: Answer) -> Iterator[Finding]:
     elif status in {401, 403}:
         yield ASKS_TOKEN(status=status)
     elif not 200 <= status < 300:
-        yield STATUS(status=status)
+        yield of_preflight(status) or STATUS(status=status)
     else:
         yield from origin_findings(answer, probe.target)
         # A server that does not allow an origin need not send it anything else.

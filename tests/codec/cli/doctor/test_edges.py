@@ -143,6 +143,33 @@ def test_a_gateway_s_own_answer_is_told_from_what_passes_through_it(
     assert ("gateway-answered" in examine(case, tmp_path).findings) is found
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "found"),
+    [
+        (500, {"apigw_requestid": "a="}, {"message": "Internal Server Error"}, "gateway-failed"),
+        (502, {"server": "awselb/2.0"}, b"<html>502 Bad Gateway</html>", "gateway-failed"),
+        (503, {"server": "envoy"}, b"no healthy upstream", "gateway-failed"),
+        (504, {"server": "nginx"}, b"<html>504 Gateway Time-out</html>", "gateway-failed"),
+        (503, {"apigw_requestid": "a="}, {"title": "Unavailable"}, "server-failed"),
+        (429, {"server": "nginx"}, b"<html>429 Too Many Requests</html>", "gateway-throttled"),
+        (429, {"server": "envoy"}, b"slow down", "throttled"),
+        (502, {"server": "CloudFront"}, b"<HTML>The request could not be", "cdn-page"),
+        (403, {"server": "AkamaiGHost"}, b"<HTML><H1>Access Denied</H1>", "cdn-page"),
+        (403, {"cf_ray": "a-FRA"}, {"detail": "Not you."}, "namespace-refused"),
+    ],
+)
+def test_who_failed_is_named(
+    tmp_path: Path, status: int, headers: dict[str, str], body: object, found: str
+) -> None:
+    """The gateway, the CDN or the server, and nothing else beside it."""
+    case = Case(on("POST", lambda reply: reply.but(status, **headers).saying(body)))
+    told = examine(case, tmp_path)
+    access = {"server-failed", "throttled", "namespace-refused", "cdn-page", "gateway-answered"}
+    assert told.ids("problem", "warning") & {*access, "gateway-failed", "gateway-throttled"} == {
+        found
+    }
+
+
 def test_a_connection_that_is_never_made() -> None:
     """A full queue takes no more: the name resolves, and nothing comes back."""
     with ExitStack() as stack:
