@@ -35,10 +35,11 @@ SUITE ?= speed
 suite-speed = $(BENCH)/bin/python -m benchmarks --write && $(RUN) python -m benchmarks.invocation --write
 suite-cold = $(RUN) python -m benchmarks.cold_start --write
 suite-burst = $(RUN) python -m benchmarks.burst --write
+suite-namespaces = $(RUN) python -m benchmarks.many_namespaces --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write
 suite-instructions = $(BENCH)/bin/python -m benchmarks.instructions --write
 
-bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, memory or instructions
+bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, namespaces, memory or instructions
 	$(or $(suite-$(SUITE)),$(error There is no suite $(SUITE)))
 
 bench-%:

@@ -13,6 +13,7 @@ from typing import Any
 CALLED = {
     "s3": ("GetObject",),
     "secretsmanager": (
+        "BatchGetSecretValue",
         "DescribeSecret",
         "GetSecretValue",
         "PutSecretValue",

@@ -60,7 +60,7 @@ def collect_garbage_again() -> None:
 
 def key_source(settings: ServerSettings) -> "Source":
     """Each namespace's keys, with those of the rings that it shares with others."""
-    source = open_source(settings.keyring)
+    source = open_source(settings.keyring, at_most=settings.max_rings)
     if not settings.shared_rings:
         return source
     from temporal_codec.keys.shared import SHARED, SharingSource  # noqa: PLC0415 — few need it

@@ -11,10 +11,9 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from temporal_codec.clock import Clock, Instant, system_clock
+from temporal_codec.clock import Clock, Instant, Life, system_clock
 
 T = TypeVar("T")
 
@@ -25,32 +24,12 @@ class InThread(Protocol):
     async def __call__(self, work: Callable[..., T], /, *args: object) -> T: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """How long a value may be used, in seconds."""
-
-    fresh: float
-    """Served without a fetch."""
-    last_good: float
-    """Served while it cannot be refreshed."""
-    cooldown: float = 30.0
-    """Between a failed fetch and the next, and between two fetches for what a value lacks."""
-
-
 class Unavailable(Exception):
     """The value cannot be fetched now, and none that may be used is held."""
 
 
 class NotHeld(Exception):
     """The value must be fetched first, by a caller that may wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetch(Generic[T]):
-    """The last time that the value was fetched, and how it ended."""
-
-    at: Instant
-    error: Exception | None
 
 
 class Cached(Generic[T]):
@@ -72,7 +51,7 @@ class Cached(Generic[T]):
         self._fresh_for = fresh_for or (lambda _value: life.fresh)
         self._flight = threading.Lock()
         self._held: tuple[T, Instant] | None = None
-        self._last: _Fetch[T] | None = None
+        self._last: tuple[Instant, Exception | None] | None = None  # the last fetch and its error
 
     @classmethod
     def of(cls, value: T) -> "Cached[T]":
@@ -112,7 +91,7 @@ class Cached(Generic[T]):
             return self._last_good()
         if held is None or not self._usable():
             raise NotHeld
-        failed = self._last is not None and self._last.error is not None
+        failed = self._last is not None and self._last[1] is not None
         recent = failed or self._age(held[1]) < 2 * self._life.fresh
         if in_background and not recent:
             raise NotHeld
@@ -124,10 +103,10 @@ class Cached(Generic[T]):
 
     def held_newer(self) -> T:
         """The value, if `get_newer` would not wait for it; raises NotHeld, or Unavailable."""
-        if self._last is None or self._age(self._last.at) >= self._life.cooldown:
+        if self._last is None or self._age(self._last[0]) >= self._life.cooldown:
             raise NotHeld
-        if self._last.error is not None:
-            raise Unavailable from self._last.error
+        if self._last[1] is not None:
+            raise Unavailable from self._last[1]
         return self._last_good()
 
     async def ready(self, in_thread: InThread = asyncio.to_thread) -> T:
@@ -155,6 +134,18 @@ class Cached(Generic[T]):
             self._refresh()
         return self.held_newer()
 
+    def offer(self) -> Callable[[T], None]:
+        """What takes a value that is fetched with another one, unless it is fetched meanwhile."""
+        before = self._held
+
+        def take(value: T) -> None:
+            if self._flight.acquire(blocking=False):  # two that fetch for each other never wait
+                if self._held is before:
+                    self._keep(value)
+                self._flight.release()
+
+        return take
+
     def warm(self) -> None:
         """Fetch it if it is not fresh; a failure shows when it is needed."""
         with suppress(Unavailable):
@@ -166,6 +157,11 @@ class Cached(Generic[T]):
         return self._held is not None and self._held[0] is not None
 
     @property
+    def is_failing(self) -> bool:
+        """Whether what is held may be used, and its last fetch failed."""
+        return self._usable() and self._last is not None and self._last[1] is not None
+
+    @property
     def is_stale(self) -> bool:
         """Whether what is held outlived its fresh time."""
         return self._held is not None and self._age(self._held[1]) >= self._fresh_for(self._held[0])
@@ -174,17 +170,20 @@ class Cached(Generic[T]):
         try:
             value = self._fetch()
         except Exception as error:  # noqa: BLE001 — whatever the reason, the last good one serves on
-            self._last = _Fetch(self._clock(), error)
+            self._last = (self._clock(), error)
         else:
-            now = self._clock()
-            self._held, self._last = (value, now), _Fetch(now, None)
+            self._keep(value)
+
+    def _keep(self, value: T) -> None:
+        now = self._clock()
+        self._held, self._last = (value, now), (now, None)
 
     def _cools_down(self) -> bool:
         last = self._last
-        if last is None or last.error is None:
+        if last is None or last[1] is None:
             return False
         # An error can name a shorter time: throttling passes soon.
-        return self._age(last.at) < (getattr(last.error, "cooldown", None) or self._life.cooldown)
+        return self._age(last[0]) < (getattr(last[1], "cooldown", None) or self._life.cooldown)
 
     def _usable(self) -> bool:
         return self._held is not None and self._age(self._held[1]) < self._life.last_good
@@ -192,7 +191,7 @@ class Cached(Generic[T]):
     def _last_good(self) -> T:
         if self._held is not None and self._usable():
             return self._held[0]
-        raise Unavailable from (self._last.error if self._last else None)
+        raise Unavailable from (self._last[1] if self._last else None)
 
     def _age(self, then: Instant) -> float:
         # The larger difference: a wall clock that was set back makes a value stale, not lost.

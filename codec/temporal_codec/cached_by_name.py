@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 MAX_EMPTY = 128
@@ -15,6 +16,10 @@ class MayBeEmpty(Protocol):
     def has_value(self) -> bool:
         """Whether it holds a value that was found, and not that there is none."""
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether its value is a last good one, which cannot be fetched again now."""
+
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=MayBeEmpty)
@@ -24,7 +29,8 @@ class CachedByName(Generic[K, V]):
     """What is cached for each of the names that are in use, the least used one dropped first.
 
     Names that have no value have a room of their own: a caller that invents names drops other
-    invented names, and never the value of a name that exists.
+    invented names, and never the value of a name that exists. What cannot be fetched again now
+    is not dropped either: `at_most` is exceeded for as long as its source is down.
     """
 
     def __init__(self, make: Callable[[K], V], at_most: int = 256) -> None:
@@ -57,5 +63,8 @@ class CachedByName(Generic[K, V]):
         # Those whose value was found since they came move to the others.
         for name in [name for name, each in self._empty.items() if each.has_value]:
             self._values[name] = self._empty.pop(name)
-        while len(self._values) > self._at_most:
-            self._values.popitem(last=False)
+        surplus = len(self._values) - self._at_most
+        if surplus > 0:
+            may_go = (name for name, each in self._values.items() if not each.is_failing)
+            for name in list(islice(may_go, surplus)):
+                del self._values[name]

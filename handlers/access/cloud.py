@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.cloud_ops import CloudOps
-from temporal_codec.cached import Cached, InThread, Life, NotHeld, Unavailable
+from temporal_codec.cached import Cached, InThread, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.operations import READS, WRITES
 from temporal_codec.policy import Identity
 from temporal_codec.reported import reported

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from handlers.access.documents import DEADLINE_SECONDS, FetchError, HttpsHost, ProxyOf, no_proxy
-from temporal_codec.cached import Cached, Life, Unavailable
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.cached import Cached, Unavailable
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import CodecError
 from temporal_codec.reported import reported
 from temporal_codec.strict_json import NotStrict, read_object

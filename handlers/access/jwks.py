@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from jwt.utils import base64url_decode
 
 from handlers.access.jws import Key
-from temporal_codec.cached import Cached, InThread, Life, Unavailable
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.cached import Cached, InThread, Unavailable
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import CodecError
 from temporal_codec.reported import reported
 from temporal_codec.strict_json import NotStrict, read_object

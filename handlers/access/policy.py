@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
-from temporal_codec.cached import Cached, InThread, Life, Unavailable
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.cached import Cached, InThread, Unavailable
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.policy import Identity, Policy, parse
 from temporal_codec.reported import reported
 

@@ -40,9 +40,10 @@ def choice(environ: Environ, name: str) -> str:
     return value
 
 
-def number(environ: Environ, name: str, at_most: int) -> int:
-    """The setting's value, a number from 0 on; raises SettingsError."""
+def number(environ: Environ, name: str, at_most: int, at_least: int = 0) -> int:
+    """The setting's value, a number; raises SettingsError."""
     value = text(environ, name)
-    if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value) <= at_most):
-        raise SettingsError(f"{name} must be a number from 0 to {at_most}")
-    return int(value)
+    found = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else -1
+    if not at_least <= found <= at_most:
+        raise SettingsError(f"{name} must be a number from {at_least} to {at_most}")
+    return found

@@ -22,6 +22,8 @@ class ServerSettings:
 
     cors: Pages
     keyring: str
+    max_rings: int
+    """How many rings are kept, if each namespace has one."""
     shared_rings: tuple[tuple[str, tuple[str, ...]], ...]
     """URIs of rings that namespaces share, each with these namespaces."""
     operations: tuple[str, ...]
@@ -51,6 +53,7 @@ def server_settings(environ: Environ) -> ServerSettings:
     settings = ServerSettings(
         cors=read_cors(environ),
         keyring=text(environ, "CODEC_KEYRING"),
+        max_rings=number(environ, "CODEC_MAX_RINGS", 100_000, at_least=1),
         shared_rings=_shared_rings(text(environ, "CODEC_SHARED_RINGS")),
         operations=_operations(environ, with_storage=storage is not None),
         default_namespace=text(environ, "CODEC_DEFAULT_NAMESPACE") or None,

@@ -64,6 +64,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "KMS keys that decrypt payloads of Temporal's proxy: `NAMESPACE=ARN,...`.",
             "orders-*=arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         ),
+        Setting("CODEC_MAX_RINGS", "5000", "How many namespaces' rings a process keeps.", "500"),
         Setting("CODEC_AUDIT_DIGESTS", "16", "How many payloads a record names by digests.", "0"),
         Setting(
             "CODEC_DERIVE_KEYS",
@@ -126,8 +127,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_EMAIL_CLAIM",
             "",
-            "The token's claim that holds the person's e-mail address. "
-            "If it is empty, it is `email`, or Temporal Cloud's claim if `CODEC_ISSUER` is unset.",
+            "The token's claim with the e-mail address. Empty: `email`, or Temporal Cloud's claim.",
             "https://issuer.example.com/email",
         ),
         Setting(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import burst, growth, instructions, soak
+from benchmarks import burst, growth, instructions, many_namespaces, soak
 from benchmarks.burst import Burst
 from benchmarks.cold_contestants import COMPILED
 from tests.rigs.parts import lack
@@ -59,6 +59,21 @@ def test_callgrind_counts_the_same_twice() -> None:
     except FileNotFoundError:
         lack("Callgrind", "apt-get install valgrind")
     assert once == pytest.approx(twice, rel=0.01)
+
+
+@pytest.mark.parametrize("use", ["even", "Zipf"])
+@pytest.mark.parametrize("rate", many_namespaces.RATES)
+def test_two_thousand_namespaces_fetch_for_one_request_in_fifty(use: str, rate: int) -> None:
+    """Each has a ring of its own, and the environment is warm."""
+    share = rate / many_namespaces.environments(rate)
+    assert many_namespaces.simulate(use, 2000, share, "together", 600).share <= 0.02
+    assert many_namespaces.simulate(use, 2000, share, "256 kept", 600).share > 0.3
+
+
+def test_many_namespaces_are_told_with_their_cost() -> None:
+    table = many_namespaces.table([50], [200], 400)
+    assert "| even | 200 | 50 | 0." in table
+    assert "8 for 200 requests/s" in table
 
 
 def test_a_burst_is_told_beside_the_reference() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from temporal_codec.cached import Cached, Life, NotHeld, Unavailable
+from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
+from temporal_codec.clock import Life
 from tests.codec.clock import FakeClock
 
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
@@ -282,6 +283,62 @@ def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
     assert by_name["e"].get() == "e"
     assert by_name["b"].get() == "b"
     assert made == ["a", "b", "c", "d", "e", "b"]
+
+
+def test_a_last_good_value_is_never_dropped_while_its_source_is_down(clock: FakeClock) -> None:
+    """However many names come meanwhile; it goes once it can be fetched again."""
+    down: set[str] = set()
+
+    def make(name: str) -> Cached[str]:
+        def fetch() -> str:
+            if name in down:
+                raise OSError("down")
+            return name
+
+        return Cached(fetch, LIFE, clock)
+
+    by_name = CachedByName(make, at_most=3)
+    for name in "abc":
+        by_name[name].get()
+    down.update("abc")
+    clock.advance(301)
+    for name in "abc":
+        assert by_name[name].get() == name
+    for number in range(10):
+        by_name[f"newcomer-{number}"].get()
+    assert [by_name[name].get() for name in "abc"] == ["a", "b", "c"]
+    down.clear()
+    clock.advance(31)
+    for name in "abc":
+        by_name[name].get()
+    for number in range(10, 20):
+        by_name[f"newcomer-{number}"].get()
+    down.update("abc")
+    with pytest.raises(Unavailable):
+        by_name["a"].get()
+
+
+def test_a_value_that_was_offered_is_fresh_from_then_on(
+    cached: Cached[int], clock: FakeClock
+) -> None:
+    """It was fetched with another one."""
+    cached.get()
+    clock.advance(299)
+    cached.offer()(7)
+    clock.advance(299)
+    assert cached.get() == 7
+
+
+def test_an_offer_never_replaces_what_was_fetched_meanwhile(
+    cached: Cached[int], clock: FakeClock
+) -> None:
+    """It could be the older one."""
+    cached.get()
+    clock.advance(301)
+    take = cached.offer()
+    newer = cached.get()
+    take(7)
+    assert cached.get() == newer
 
 
 async def in_thread(work: Callable[..., Any], /, *args: object) -> Any:

@@ -303,6 +303,17 @@ KMS_KEY = {"Fn::If": ["MakesRing", {"Fn::GetAtt": ["RingKey", "Arn"]}, OTHER_KEY
 READS_RINGS = [
     {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": RINGS},
     {
+        "Fn::If": [
+            "PerNamespace",
+            {
+                "Effect": "Allow",
+                "Action": "secretsmanager:BatchGetSecretValue",
+                "Resource": "*",
+            },
+            {"Ref": "AWS::NoValue"},
+        ]
+    },
+    {
         "Effect": "Allow",
         "Action": "kms:Decrypt",
         "Resource": KMS_KEY,

@@ -18,9 +18,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pybase64 import b64decode
 
 from temporal_codec.allowance import Allowance
-from temporal_codec.cached import Cached, Life, NotHeld, Unavailable
+from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.encryption import KEY_ID
 from temporal_codec.errors import KeyringUnavailable, PayloadError, Reason
 from temporal_codec.keys.key import KEY_BYTES, Key

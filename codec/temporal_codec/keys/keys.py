@@ -115,6 +115,11 @@ class RingKeys:
         """Whether the ring was found."""
         return self._cached is None or self._cached.has_value
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the ring is a last good one."""
+        return self._cached is not None and self._cached.is_failing
+
     def held(self, *, in_background: bool = False) -> "RingKeys":
         """See `Keys`; `in_background` is that of `Cached.held`."""
         if self._cached is None:

@@ -4,6 +4,8 @@ No other module imports it, so a server without such a ring does not pay for it.
 """
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from temporal_codec.aws import AwsError, Service, region_of
@@ -33,6 +35,7 @@ class SecretsManagerLoader:
         """
         self._name = name
         self._service = Service("secretsmanager", client, region=_region(name))
+        self._alone = False  # not allowed to read several at once
 
     def __call__(self, namespace: str) -> Keyring:
         """The ring; raises KeyringNotFound, KeyringUnavailable or KeyringError.
@@ -51,6 +54,26 @@ class SecretsManagerLoader:
         if not _is(name, answer):
             raise KeyringError("AWS answered with another secret")
         return Keyring.from_json(secret_text(answer))
+
+    def several(self, namespaces: Sequence[str]) -> dict[str, Keyring]:
+        """See `together.Several`: what is missing or broken is left to a call of its own."""
+        names = {self._name.replace(PLACEHOLDER, place_name(each)): each for each in namespaces}
+        rings: dict[str, Keyring] = {}
+        if self._alone:
+            return rings
+        try:
+            answer = self._service.ask("batch_get_secret_value", SecretIdList=[*names])
+        except AwsError as error:
+            if error.code != "AccessDeniedException":
+                raise KeyringUnavailable(error.code, error.cooldown) from None
+            self._alone = True  # the role's policy is older than this permission
+            return rings
+        for each in answer.get("SecretValues", []):
+            namespace = names.get(str(each.get("Name")))
+            if namespace is not None and CURRENT in each.get("VersionStages", []):
+                with suppress(KeyringError):
+                    rings[namespace] = Keyring.from_json(secret_text(each))
+        return rings
 
 
 def _region(name: str) -> str | None:

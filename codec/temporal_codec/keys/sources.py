@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from temporal_codec.cached import Cached, Life
+from temporal_codec.cached import Cached
 from temporal_codec.cached_by_name import CachedByName
-from temporal_codec.clock import Clock, system_clock
+from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavailable, install
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
@@ -16,8 +16,13 @@ from temporal_codec.keys.keys import Keys, RingKeys, moment
 from temporal_codec.namespace import PLACEHOLDER, check_namespace, place_name
 from temporal_codec.reported import reported
 
+if TYPE_CHECKING:
+    from temporal_codec.keys.together import Together
+
 RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
+MAX_RINGS = 5000
+"""Rings that are kept, if each namespace has one; a ring of three keys takes 4 KiB."""
 
 Loader = Callable[[str], Keyring]
 """Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or any other error."""
@@ -30,13 +35,16 @@ class KeySource(Protocol):
         """The keys of a namespace; nothing is fetched until one is needed."""
 
 
-def open_source(uri: str, clock: Clock = system_clock) -> "RingSource | FixedSource":
+def open_source(
+    uri: str, clock: Clock = system_clock, at_most: int = MAX_RINGS
+) -> "RingSource | FixedSource":
     """The source that a URI names.
 
     Args:
         uri: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` in the name gives each
             namespace a ring of its own, or ``development``.
         clock: gives the wall-clock and monotonic seconds.
+        at_most: how many rings are kept, if each namespace has one.
 
     Raises:
         KeyringError: the URI names no source.
@@ -47,7 +55,7 @@ def open_source(uri: str, clock: Clock = system_clock) -> "RingSource | FixedSou
         return FixedSource(development_ring(), clock)
     if make_loader is None or not name:
         raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
-    return RingSource(uri, make_loader(name), clock)
+    return RingSource(uri, make_loader(name), clock, at_most)
 
 
 class FixedSource:
@@ -67,13 +75,26 @@ class RingSource:
     """Rings that a loader fetches, each kept for as long as RING_LIFE says (a `KeySource`)."""
 
     def __init__(
-        self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = 256
+        self, uri: str, load: Loader, clock: Clock = system_clock, at_most: int = MAX_RINGS
     ) -> None:
-        """Take the URI, which faults name, and what loads its rings."""
+        """Take the URI, which faults name, and what loads its rings.
+
+        A loader with a method `several` (a `Several`) loads rings together.
+        """
+        together = _together(uri, load, clock)
+        self._asked = together.asked if together else lambda _namespace: None
 
         def ring(namespace: str) -> Cached[Keyring | None]:
-            fetch = partial(_present, load, namespace, _place(uri, namespace), clock)
-            return Cached(reported("a key ring", fetch), RING_LIFE, clock, _fresh_for)
+            place = _place(uri, namespace)
+
+            def fetch() -> Keyring | None:
+                found = _present(together.load if together else load, namespace, place, clock)
+                if together and found is not None:
+                    together.fetched(namespace, cached)
+                return found
+
+            cached = Cached(reported("a key ring", fetch), RING_LIFE, clock, _fresh_for)
+            return cached
 
         shared = ring("") if PLACEHOLDER not in uri else None
         self._shared = shared
@@ -86,11 +107,20 @@ class RingSource:
 
     def keys(self, namespace: str) -> RingKeys:
         """See `KeySource`."""
+        self._asked(namespace)
         return self._keys[check_namespace(namespace)]
 
     def caches(self) -> list[Cached[Keyring | None]]:
         """What every namespace needs: one ring for all, or nothing if each has its own."""
         return [self._shared] if self._shared else []
+
+
+def _together(uri: str, load: Loader, clock: Clock) -> "Together | None":
+    if PLACEHOLDER not in uri or not hasattr(load, "several"):
+        return None
+    from temporal_codec.keys.together import Together  # noqa: PLC0415 — few need it
+
+    return Together(load, load.several, clock, RING_LIFE.fresh * 0.8)
 
 
 def _present(load: Loader, namespace: str, place: str, clock: Clock) -> Keyring | None:

@@ -19,7 +19,8 @@ from handlers.access.trust import TrustError, parse
 from handlers.server.app import build_app
 from handlers.settings.issuer import Issuer, Trust
 from handlers.settings.server import server_settings
-from temporal_codec.cached import Cached, Life
+from temporal_codec.cached import Cached
+from temporal_codec.clock import Life
 from temporal_codec.keys.sources import open_source
 from temporal_codec.policy import Identity
 from tests.codec.clock import FakeClock

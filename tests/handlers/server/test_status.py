@@ -14,7 +14,8 @@ from handlers.server.asgi import App
 from handlers.server.cors import Cors
 from handlers.server.status import with_status
 from handlers.settings.server import server_settings
-from temporal_codec.cached import Cached, Life
+from temporal_codec.cached import Cached
+from temporal_codec.clock import Life
 from tests.handlers.calls import ORIGIN, Reply, app, call
 from tests.rigs.codec_server import CodecServer
 
