@@ -26,7 +26,6 @@ ACCESS = "tests/handlers/access/test_"
 MODULES = {
     "handlers/access/token.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
     "handlers/access/claims.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
-    "handlers/access/places.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
     "handlers/access/trust.py": [f"{ACCESS}trust.py"],
     "handlers/access/alb.py": [f"{ACCESS}trust.py"],
     "handlers/access/jws.py": [

@@ -195,5 +195,6 @@ class Cached(Generic[T]):
 
     def _age(self, then: Instant) -> float:
         # The larger difference: a wall clock that was set back makes a value stale, not lost.
-        wall, monotonic = (now - before for now, before in zip(self._clock(), then, strict=True))
-        return max(self._life.fresh if wall < 0 else wall, monotonic)
+        wall, monotonic = self._clock()
+        wall -= then[0]
+        return max(self._life.fresh if wall < 0 else wall, monotonic - then[1])

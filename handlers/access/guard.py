@@ -9,9 +9,8 @@ from handlers.access.authorizer import Authorizer, Decision
 from handlers.access.documents import MAX_BYTES as MAX_KEYS_BYTES
 from handlers.access.documents import ProxyOf, open_document
 from handlers.access.jwks import Jwks
-from handlers.access.places import Headers
 from handlers.access.policy import LIFE, PolicyAuthorizer
-from handlers.access.token import KeyStore, Verifier
+from handlers.access.token import Headers, KeyStore, Verifier
 from handlers.settings.access import Access
 from handlers.settings.issuer import Issuer, Trust
 from temporal_codec.cached import Cached, InThread

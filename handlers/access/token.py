@@ -13,11 +13,16 @@ from handlers.access import claims as token_claims
 from handlers.access import jws
 from handlers.access.jwks import UnknownKid
 from handlers.access.jws import Key, refuse
-from handlers.access.places import ALB_HEADER, Headers, find_token
 from handlers.settings.issuer import Issuer, Trust
 from temporal_codec.cached import Cached, InThread, Unavailable
 from temporal_codec.policy import Identity
 from temporal_codec.strict_json import NotStrict, read_object
+
+MAX_TOKEN_BYTES = 8192
+ALB_HEADER = "header:x-amzn-oidc-data"
+
+Headers = Mapping[bytes, bytes]
+"""A request's headers, by lower-case name."""
 
 
 class TrustUnavailable(Exception):
@@ -45,8 +50,7 @@ class Verifier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take the trusted issuers, what opens an issuer's keys, and a clock in seconds."""
-        self._trust = Cached[Trust].of(trust) if isinstance(trust, Trust) else trust
-        self._is_fixed = isinstance(trust, Trust)
+        self._trust = trust
         self._open_keys = open_keys
         self._clock = clock
         self._keys: dict[Issuer, KeyStore] = {}
@@ -56,13 +60,18 @@ class Verifier:
     async def verify(self, headers: Headers, in_thread: InThread = asyncio.to_thread) -> Identity:
         """The caller; raises TokenRefused, JwksUnavailable or TrustUnavailable."""
         try:
-            trust = await self._trust.ready(in_thread)
+            trust = self._trust
+            if isinstance(trust, Cached):
+                trust = await trust.ready(in_thread)
         except Unavailable as error:
             raise TrustUnavailable(str(error.__cause__)) from None
-        place, token = find_token(trust.token_from, headers)
+        place, token = _find(trust.token_from, headers)
         signed = jws.read(token, padded=place == ALB_HEADER)
         claims = _claims(signed.payload)
-        issuer = trust.find(claims.get("iss")) or refuse("issuer")
+        address = claims.get("iss")
+        issuer = next((each for each in trust.issuers if each.issuer == address), None)
+        if issuer is None:
+            refuse("issuer")
         if signed.algorithm not in issuer.algorithms:
             refuse("algorithm")
         if issuer.signer:
@@ -73,7 +82,7 @@ class Verifier:
             issuer,
             kid=signed.kid,
             token=token_claims.token_id(claims, token),
-            is_default_issuer=issuer == trust.issuers[0],
+            is_default_issuer=issuer is trust.issuers[0],
             token_from=place,
         )
         try:
@@ -85,13 +94,15 @@ class Verifier:
 
     def is_stale(self, identity: Identity) -> bool:
         """Whether the keys of this identity's issuer are past their fresh time."""
-        stores = list(self._keys.items())
-        return any(s.cached.is_stale for i, s in stores if i.issuer == identity.issuer)
+        return any(
+            each.issuer == identity.issuer and store.cached.is_stale
+            for each, store in self._keys.items()
+        )
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
         """What every request needs, by name."""
-        if not self._is_fixed:
+        if isinstance(self._trust, Cached):
             return {"trust": self._trust}
         return {f"jwks of {each.name}": store.cached for each, store in self._keys.items()}
 
@@ -122,3 +133,36 @@ def _as_load_balancer(
     expires = claims.get("exp", header.get("exp"))
     issued = min(now, expires - 1) if isinstance(expires, int | float) else None
     return {"iat": issued, **claims, "exp": expires, issuer.audience_claim: header.get("client")}
+
+
+def _find(places: tuple[str, ...], headers: Headers) -> tuple[str, str]:
+    # The first place that holds a token decides (rule T5).
+    for place in places:
+        kind, _, name = place.partition(":")
+        value = _cookie(name, headers) if kind == "cookie" else _header(name or kind, headers)
+        if value:
+            if len(value) > MAX_TOKEN_BYTES:
+                refuse("not one bearer token of a fitting size")
+            return place, _bare(value, needs_scheme=kind == "authorization")
+    return refuse("no token")
+
+
+def _header(name: str, headers: Headers) -> str:
+    return headers.get(name.encode(), b"").decode("latin-1")
+
+
+def _cookie(name: str, headers: Headers) -> str:
+    pairs = (each.strip().partition("=") for each in _header("cookie", headers).split(";"))
+    found = [value for key, _, value in pairs if key == name]
+    if len(found) > 1:
+        refuse("two cookies of one name")
+    return found[0] if found else ""
+
+
+def _bare(value: str, *, needs_scheme: bool) -> str:
+    scheme, blank, token = value.partition(" ")
+    if blank or needs_scheme:
+        if scheme.lower() != "bearer":
+            refuse("not one bearer token of a fitting size")
+        return token
+    return value

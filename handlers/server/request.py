@@ -40,6 +40,7 @@ class Request:
         context = scope.get("aws.context")
         left = getattr(context, "get_remaining_time_in_millis", None)
         self._seconds = (left() / 1000 if left else SECONDS) - MARGIN_SECONDS
+        self._is_whole = context is not None  # an event brings its body
         self.record: Record = begin(context)
         self.record.source = printable((scope.get("client") or ("",))[0])
         self.record.origin = printable(self.headers.get(b"origin"))
@@ -58,6 +59,8 @@ class Request:
     async def body(self) -> bytes:
         """The whole body; raises Problem if it is too large or too slow, or Disconnected."""
         self.seconds_left()
+        if self._is_whole:
+            return await self._read()
         try:
             async with asyncio.timeout(BODY_SECONDS) as limit:
                 return await self._read()

@@ -41,10 +41,6 @@ class Trust:
     issuers: tuple[Issuer, ...]
     token_from: tuple[str, ...] = ("authorization",)
 
-    def find(self, issuer: object) -> Issuer | None:
-        """The issuer of this address."""
-        return next((each for each in self.issuers if each.issuer == issuer), None)
-
 
 TEMPORAL_CLOUD = Issuer(
     issuer="https://login.tmprl.cloud/",

@@ -82,13 +82,9 @@ class Policy:
 
     def decide(self, identity: Identity, namespace: str, operation: str) -> str | None:
         """The first grant that allows it, such as `grants[0]`; None if no grant does."""
-        numbers = [
-            rule.number
-            for key in _keys(identity)
-            if key in self._by_identity
-            for rule in self._by_identity[key].of(namespace)
-            if rule.allows(identity, operation)
-        ]
+        found = filter(None, map(self._by_identity.get, _keys(identity)))
+        rules = [rule for each in found for rule in each.of(namespace)]
+        numbers = [rule.number for rule in rules if rule.allows(identity, operation)]
         return f"grants[{min(numbers)}]" if numbers else None
 
     def explain(
@@ -135,11 +131,10 @@ class _Namespaces:
         self._by_prefix.setdefault(pattern.prefix, []).append((pattern, rule))
         self._sizes.add(len(pattern.prefix))
 
-    def of(self, namespace: str) -> Iterator[_Rule]:
-        for size in (each for each in self._sizes if each <= len(namespace)):
-            for pattern, rule in self._by_prefix.get(namespace[:size], ()):
-                if pattern.matches(namespace):
-                    yield rule
+    def of(self, namespace: str) -> list[_Rule]:
+        prefixes = [namespace[:size] for size in self._sizes if size <= len(namespace)]
+        rules = [each for prefix in prefixes for each in self._by_prefix.get(prefix, ())]
+        return [rule for pattern, rule in rules if pattern.matches(namespace)]
 
 
 def _keys(identity: Identity) -> Iterator[str]:

@@ -17,7 +17,7 @@ from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import KeyStore, TrustUnavailable, Verifier
 from handlers.access.trust import TrustError, parse
 from handlers.server.app import build_app
-from handlers.settings.issuer import Issuer, Trust
+from handlers.settings.issuer import Issuer
 from handlers.settings.server import server_settings
 from temporal_codec.cached import Cached
 from temporal_codec.clock import Life
@@ -601,4 +601,3 @@ def test_the_default_issuer_is_the_first() -> None:
     issuers = Issuers(document(issuer("one"), issuer("two")))
     assert issuers.verify(made("one", "access")).is_default_issuer
     assert not issuers.verify(made("two", "access")).is_default_issuer
-    assert Trust(()).find("x") is None

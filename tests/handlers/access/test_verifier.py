@@ -7,8 +7,7 @@ import pytest
 
 from handlers.access.jwks import Jwks
 from handlers.access.jws import TokenRefused
-from handlers.access.places import MAX_TOKEN_BYTES
-from handlers.access.token import Verifier
+from handlers.access.token import MAX_TOKEN_BYTES, Verifier
 from handlers.settings.issuer import Issuer, Trust
 from tests.handlers.access.asking import verified
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, jwk, rsa_key, token
