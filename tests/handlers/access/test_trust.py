@@ -463,6 +463,24 @@ def test_a_cookie_twice_is_refused() -> None:
     assert (reply.status, server.records[-1].detail) == (401, "two cookies of one name")
 
 
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "_oauth2_proxy=KEVuY3J5cHRlZA==|1795942340|c2lnbmF0dXJl",
+        "_oauth2_proxy_0=KEVuY3J5cHRl; _oauth2_proxy_1=ZA==|1795942340|c2lnbmF0dXJl",
+    ],
+    ids=["one part", "split"],
+)
+def test_oauth2_proxy_s_own_cookie_is_no_token_and_what_it_passes_on_is(cookie: str) -> None:
+    """Its cookie is encrypted; the header that it adds has the person's access token."""
+    server = Server(document(token_from=["cookie:_oauth2_proxy"]))
+    assert server.ask({"cookie": cookie, "origin": ORIGIN}).status == 401
+    assert server.issuers.fetches == []
+    behind = Server(document(token_from=["header:x-forwarded-access-token"]))
+    passed_on = {"x-forwarded-access-token": made("one", "access"), "cookie": cookie}
+    assert behind.ask({**passed_on, "origin": ORIGIN}).status == 200
+
+
 SIMPLE = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
 
 
