@@ -119,7 +119,7 @@ build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV_READY)
 	| $(UV) pip install --quiet --target "$(ARTIFACTS_DIR)" --python "$(PYTHON)" \
 		--python-version 3.13 --python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
 	cp -R codec/temporal_codec handlers "$(ARTIFACTS_DIR)"
-	cd "$(ARTIFACTS_DIR)" && rm -rf handlers/local.py handlers/server/{connection,console,listen,prometheus}.py \
+	cd "$(ARTIFACTS_DIR)" && rm -rf handlers/local.py handlers/server/{connection,console,lines,listen,prometheus,tls}.py \
 		temporal_codec/cli temporal_codec/nexus*.py \
 		temporal_codec/plugin.py temporal_codec/temporal.py
 	$(FINISH)

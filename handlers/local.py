@@ -9,6 +9,7 @@ from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Write, discard, lines_to
 from handlers.server.cors import Cors
+from handlers.server.lines import whole_lines
 from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
@@ -38,10 +39,16 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     source, guard = key_source(settings), make_guard(settings.access)
     needed = caches(source, guard)
     warm(needed.values())
+    if sys.stdout:  # it is None if it was closed at start
+        sys.stdout = whole_lines(sys.stdout, shared=local.workers > 1)
     # If everybody may read, there is nobody to record.
     write = lines_to(sys.stdout) if settings.access else discard
     if local.metrics_port is not None:
         write = _counted(write, local.host, local.metrics_port)
+    if local.emf:
+        from handlers.server.metrics import with_metrics  # noqa: PLC0415 — few servers have it on
+
+        write = with_metrics(write, settings.service)
     write = console.with_lines(write) if local.access_log else write
     console.logs_to_stderr()
     console.warn(settings, needed, source.keys(settings.default_namespace or "default"))

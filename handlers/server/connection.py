@@ -84,17 +84,28 @@ class BoundedConnection(HttpToolsProtocol):
         self._head = self._unread = 0
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 — as uvicorn has it
-        """Make room for it, and wait for its first head."""
+        """Wait for its first head."""
         super().connection_made(transport)
+        self.accepted(transport)
+
+    def accepted(self, transport: Any) -> None:  # noqa: ANN401 — as uvicorn has it
+        """Make room for it, and wait for its client."""
+        self.transport = transport
+        self.connections.add(self)
         if len(self.connections) > MAX_CONNECTIONS:
             self._waiting.make_room(self)
         if not transport.is_closing():
             self._waiting.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        self._waiting.remove(self)
+        """End what it waits for."""
+        self.forget()
         super().connection_lost(exc)
+
+    def forget(self) -> None:
+        """It is gone, perhaps before its TLS handshake was complete."""
+        self._waiting.remove(self)
+        self.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to an unfinished head: the parser keeps all of it."""

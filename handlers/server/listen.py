@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import ssl
 import sys
 from functools import partial
 
@@ -11,6 +10,7 @@ from uvicorn.supervisors import Multiprocess
 
 from handlers.server.asgi import App
 from handlers.server.connection import BoundedConnection, Waiting
+from handlers.server.tls import Tls
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings
 
@@ -30,8 +30,7 @@ def check(local: LocalSettings) -> None:
         ) from None
     if local.tls_cert:
         try:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(local.tls_cert, local.tls_key)
+            _ = Tls(BoundedConnection, local.tls_cert, local.tls_key).context
         except OSError as error:
             raise SettingsError(f"TLS_CERT and TLS_KEY cannot be used: {error.strerror}") from None
 
@@ -48,15 +47,15 @@ def serve(app: App | str, local: LocalSettings) -> None:
 
 def _config(app: App | str, local: LocalSettings) -> uvicorn.Config:
     waiting = Waiting()
+    plain = partial(BoundedConnection, waiting)
+    connection = Tls(plain, local.tls_cert, local.tls_key) if local.tls_cert else plain
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
         workers=local.workers,
         host=local.host,
         port=local.port,
-        ssl_certfile=local.tls_cert,
-        ssl_keyfile=local.tls_key,
-        http=partial(BoundedConnection, waiting),  # type: ignore[arg-type]
+        http=connection,  # type: ignore[arg-type]
         ws="none",
         callback_notify=waiting.look,
         timeout_notify=1,

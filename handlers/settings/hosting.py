@@ -73,11 +73,11 @@ HOSTING: tuple[Row, ...] = (
         "CODEC_METRICS",
         "none",
         (
-            "Metrics of the local server: `prometheus` serves `/metrics` on `METRICS_PORT`. "
-            "On Lambda they are always CloudWatch's."
+            "Metrics of the local server: `prometheus` serves `/metrics` on `METRICS_PORT`, `emf` "
+            "writes CloudWatch's embedded format to standard output. On Lambda it is always `emf`."
         ),
         "prometheus",
-        ("none", "prometheus"),
+        ("none", "prometheus", "emf"),
     ),
     ("METRICS_PORT", "9464", "The port for `CODEC_METRICS=prometheus`, on `HOST`.", "9100", ()),
     (

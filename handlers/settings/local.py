@@ -24,6 +24,8 @@ class LocalSettings:
     workers: int
     metrics_port: int | None
     """Where Prometheus finds /metrics; None serves none."""
+    emf: bool
+    """Whether metrics are lines for CloudWatch between the records."""
     access_log: bool
     """Whether to log a line for each request: it takes as long as decoding a small payload."""
 
@@ -38,6 +40,7 @@ def local_settings(environ: Environ) -> LocalSettings:
         trusted_proxies=tuple(_networks(environ)),
         workers=_number(environ, "WORKERS", 1, MAX_WORKERS),
         metrics_port=_metrics_port(environ),
+        emf=choice(environ, "CODEC_METRICS") == "emf",
         access_log=choice(environ, "ACCESS_LOG") == "on",
     )
     if (settings.tls_cert is None) != (settings.tls_key is None):
@@ -57,7 +60,7 @@ def _metrics_port(environ: Environ) -> int | None:
     if _number(environ, "WORKERS", 1, MAX_WORKERS) > 1:
         raise SettingsError(
             "CODEC_METRICS=prometheus requires WORKERS=1, because each process has its own counts: "
-            "run more servers instead"
+            "run more servers instead, or use CODEC_METRICS=emf"
         )
     return _number(environ, "METRICS_PORT", 0, 65535)
 

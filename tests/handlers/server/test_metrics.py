@@ -1,4 +1,7 @@
-"""Metrics for Prometheus: off by default, on a port of their own, with bounded labels."""
+"""Metrics of the local server: off by default, for Prometheus or in CloudWatch's format."""
+
+import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -28,3 +31,19 @@ def test_they_are_off_by_default_and_count_one_process() -> None:
     assert local_settings({}).metrics_port is None
     with pytest.raises(SettingsError, match="requires WORKERS=1"):
         local_settings({"CODEC_METRICS": "prometheus", "WORKERS": "2"})
+
+
+def test_cloudwatch_s_format_is_lines_of_standard_output_that_sum_over_processes(
+    tmp_path: Path,
+) -> None:
+    """The same metrics as on Lambda."""
+    settings = {"CODEC_METRICS": "emf", "WORKERS": "2", "POWERTOOLS_SERVICE_NAME": "ours"}
+    with codec_server(settings, stdout=str(tmp_path / "out")) as server:
+        for _ in range(10):
+            server.post("/decode", b'{"payloads":[{}]}', headers={"connection": "close"})
+        server.post("/decode", b"[]")
+    lines = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    namespaces = {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines}
+    assert ({line["service"] for line in lines}, namespaces) == ({"ours"}, {"CodecServer"})
+    assert sum(sum(line.get("Requests", [])) for line in lines) == 11
+    assert [line["NotAnswered"] for line in lines if line.get("reason") == "body"] == [[1.0]]
