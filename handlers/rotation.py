@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.settings.rotation import rotation_settings
 from temporal_codec import encryption, pipeline
@@ -182,8 +182,13 @@ def handler(event: Event, _context: Any) -> None:  # noqa: ANN401 — the runtim
     if step is None:
         raise RotationError("not a step of Secrets Manager's rotation")
     _client = _client or make_client("secretsmanager")
+    about = {"step": event["Step"], "secret": event["SecretId"]}
     try:
         step(Rotation(_client, event, datetime.now(UTC), derives=_settings.derives))
-    except KeyringError as error:
+    except (KeyringError, RotationError) as error:
+        _logger.error("rotation failed", extra={**about, "cause": str(error)})
         raise RotationError(str(error)) from None
-    _logger.info("rotation", extra={"step": event["Step"], "secret": event["SecretId"]})
+    except (BotoCoreError, ClientError) as error:
+        _logger.error("rotation failed", extra={**about, "cause": error_code(error)})
+        raise
+    _logger.info("rotation", extra=about)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.rigs.cloudformation import Account, account
 
+PER_NAMESPACE = {"Rings": "per-namespace"}
 LONG = (
     "test_asked_then_changed",
     "test_a_failed_first_deployment_is_tried_again",

@@ -74,6 +74,8 @@ def test_the_rings_in_secrets_manager_obey(secrets: Gate, moto: int) -> None:
     """Every command on a secret, in order; a ring that waits to seal is begun again."""
     aws = client(moto)
     for words in lines("temporal-codec"):
+        if words[1] == "enroll":
+            continue  # it needs a stack: tests/deploy/test_bulk.py
         if words[1] == "rotate":
             aws.put_secret_value(SecretId="temporal-codec/orders", SecretString='{"keys":[]}')
             aws.put_secret_value(SecretId="temporal-codec/orders", SecretString='{"keys":[]}')

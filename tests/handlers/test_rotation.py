@@ -255,6 +255,20 @@ def test_the_rotation_token_is_passed_on(aws: Any, monkeypatch: pytest.MonkeyPat
     assert [put.get("RotationToken") for put in puts] == ["proof"]
 
 
+def test_a_rotation_that_fails_names_its_ring_in_the_log(
+    aws: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Thousands of rings share one function and one alarm."""
+    broken = new_secret(aws, "no ring")
+    version = request_rotation(aws, broken)
+    with pytest.raises(RotationError):
+        run(broken, version, "createSecret")
+    (line,) = [vars(each) for each in caplog.records if each.name == "codec-rotation"]
+    assert (line["levelname"], line["msg"]) == ("ERROR", "rotation failed")
+    assert (line["secret"], line["step"]) == (broken, "createSecret")
+    assert "not a key ring" in line["cause"]
+
+
 def test_the_function_logs_no_value(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
     """K8: at DEBUG, where botocore would print the request that stores the ring."""
     caplog.set_level(logging.DEBUG)

@@ -198,6 +198,14 @@ class Account:
             time.sleep(0.3)
         raise TimeoutError(f"{secret} has {len(found)} keys: {self.server.log()[-3000:]}")
 
+    def rotated(self, secrets: list[str], region: str = REGION) -> None:
+        """Wait until the last of the four steps of each rotation is done."""
+        client = self.client("secretsmanager", region)
+        deadline = time.monotonic() + 90
+        while not all("LastRotatedDate" in client.describe_secret(SecretId=s) for s in secrets):
+            assert time.monotonic() < deadline, self.server.log()[-3000:]
+            time.sleep(0.3)
+
     def call(
         self,
         stack: str,

@@ -187,6 +187,7 @@ def rotate(secret: Json) -> None:
         print("rotation", secret["Name"], step, fault or "ok", told["Payload"].read(), flush=True)
         if fault:
             return
+    secret["LastRotatedDate"] = int(time.time())
 
 
 def begin_rotation(secret: Json) -> None:
@@ -204,8 +205,25 @@ def rotate_secret(data: Json) -> Any:
     """RotateSecret."""
     _, secret = secretsmanager._resolve(data["SecretId"])
     secret["RotationLambdaARN"] = data.get("RotationLambdaARN") or secret["RotationLambdaARN"]
+    secret["RotationRules"] = data.get("RotationRules") or secret.get("RotationRules")
+    secret["RotationEnabled"] = True
     begin_rotation(secret)
     return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+
+def rotated_secrets_say_when() -> None:
+    """`LastRotatedDate` is described."""
+    own = secretsmanager._describe_secret
+
+    def describe(data: Json) -> Any:
+        told = own(data)
+        _, secret = secretsmanager._resolve(data["SecretId"])
+        if secret is None or "LastRotatedDate" not in secret:
+            return told
+        more = {"LastRotatedDate": secret["LastRotatedDate"]}
+        return secretsmanager.json_response({**json.loads(told[2]), **more})
+
+    replace(own, describe)
 
 
 def versions_without_a_value_are_not_found() -> None:
@@ -324,6 +342,7 @@ def main() -> None:
     kinds_that_only_exist()
     creation_can_fail()
     replace(secretsmanager._rotate_secret, rotate_secret)
+    rotated_secrets_say_when()
     versions_without_a_value_are_not_found()
     conditions_know_join_and_split()
     sam_sees_the_parameters()

@@ -158,14 +158,15 @@ def request_rotation(aws: Any, secret: str) -> str:
     aws.rotate_secret(
         SecretId=secret,
         ClientRequestToken=version,
-        RotationLambdaARN=_stand_in(urlsplit(aws.meta.endpoint_url).port),
+        RotationLambdaARN=stand_in(urlsplit(aws.meta.endpoint_url).port),
         RotationRules={"AutomaticallyAfterDays": 90},
     )
     return version
 
 
 @cache
-def _stand_in(moto_port: int) -> str:
+def stand_in(moto_port: int) -> str:
+    """The ARN of a function that does nothing."""
     url = f"http://127.0.0.1:{moto_port}"
     httpx.post(f"{url}/moto-api/config", json={"lambda": {"use_docker": False}}, trust_env=False)
     role = client(moto_port, "iam").create_role(

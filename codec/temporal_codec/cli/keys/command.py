@@ -10,6 +10,7 @@ import typer
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys import change as ring_change
 from temporal_codec.cli.keys import view as ring_view
+from temporal_codec.cli.keys.enroll import enroll
 from temporal_codec.cli.keys.look import Ring, check, list_, say, warn
 from temporal_codec.cli.keys.rings import load, open_store
 from temporal_codec.cli.keys.text import imported_key
@@ -18,6 +19,7 @@ from temporal_codec.keys.key import Key
 app = typer.Typer(help="Key rings: make, check, rotate.", no_args_is_help=True)
 app.command("list")(list_)
 app.command("check")(check)
+app.command("enroll")(enroll)
 
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")]
 

@@ -1,0 +1,24 @@
+"""Rings of many namespaces without a stack each, as docs/operations.md types it."""
+
+from typing import Any
+
+from tests.codec.cli.terminal import PROGRAM
+from tests.deploy.conftest import PER_NAMESPACE
+from tests.rigs.cloudformation import Account
+
+
+def test_rings_in_bulk_get_their_first_keys(cloud: Account, stack: str, tmp_path: Any) -> None:
+    """The stack's own function rotates each in four real steps; a second run changes nothing."""
+    assert cloud.deploy(stack, PER_NAMESPACE) == "CREATE_COMPLETE", cloud.why(stack)
+    names = [f"bulk-{number}.a1b2c" for number in range(5)]
+    file = tmp_path / "namespaces.txt"
+    file.write_text("\n".join(names))
+    command = (PROGRAM, "keys", "enroll", file, "--stack", stack)
+    done = cloud.run(*command)
+    assert (done.returncode, done.stdout) == (0, "5 made, in rotation.\n"), done.stderr
+    for name in names:
+        (key,) = cloud.ring(f"temporal-codec/{name}")
+        assert key["derive"] == "namespace"
+    cloud.rotated([f"temporal-codec/{name}" for name in names])
+    done = cloud.run(*command)
+    assert (done.returncode, done.stdout) == (0, "5 in rotation already.\n"), done.stderr
