@@ -15,9 +15,10 @@ from copy import copy
 from functools import partial
 
 from temporalio.client import ClientConfig
-from temporalio.common import HeaderCodecBehavior
+from temporalio.common import HeaderCodecBehavior, MetricMeter
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
+from temporalio.runtime import Runtime
 from temporalio.worker import (
     ReplayerConfig,
     UnsandboxedWorkflowRunner,
@@ -79,6 +80,7 @@ class EncryptionPlugin(SimplePlugin):
         self._compress = compress
         self._strict = strict
         self._shared = _shared_keys(ring, nexus or {})
+        self._runtime: Runtime | None = None
         self._codecs: dict[str, EncryptionCodec | NexusCodec] = {}
         if self._shared:
             self.interceptors = [NexusInterceptor(only_endpoint(self._shared))]
@@ -91,6 +93,7 @@ class EncryptionPlugin(SimplePlugin):
                 "could put another data converter in its place."
             )
         config = super().configure_client(config)
+        self._runtime = config["service_client"].config.runtime
         config["data_converter"] = self._encrypting(config["data_converter"], config["namespace"])
         config["header_codec_behavior"] = HeaderCodecBehavior.CODEC
         return config
@@ -142,9 +145,15 @@ class EncryptionPlugin(SimplePlugin):
         encrypting = encrypting_converter(codec, converter)
         return sharing_converter(encrypting) if self._shared else encrypting
 
+    def _meter(self) -> MetricMeter:
+        # Asked when something is sealed: until then the user may set another default runtime.
+        return (self._runtime or Runtime.default()).metric_meter
+
     def _codec(self, namespace: str) -> EncryptionCodec | NexusCodec:
         if namespace not in self._codecs:
-            make = partial(EncryptionCodec, compress=self._compress, strict=self._strict)
+            make = partial(
+                EncryptionCodec, compress=self._compress, strict=self._strict, meter=self._meter
+            )
             keys = self._source.keys(namespace)
             self._codecs[namespace] = (
                 NexusCodec(

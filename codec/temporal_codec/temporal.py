@@ -12,9 +12,10 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from temporalio.api.common.v1 import Payload
+from temporalio.common import MetricCounter, MetricMeter
 from temporalio.converter import (
     DataConverter,
     DefaultFailureConverter,
@@ -30,6 +31,7 @@ from temporal_codec.payload import ENCODING
 
 # Compressing more than this takes longer than the event loop should be held.
 _COMPRESS_ASIDE_BYTES = 65_536
+SEALED = ("temporal_codec_sealed_payloads", "Payloads that a key encrypted.")
 
 Payloads = Sequence[Payload]
 
@@ -42,7 +44,14 @@ class EncryptionCodec(PayloadCodec):
     Keys that are held, as they nearly always are, need no thread.
     """
 
-    def __init__(self, keys: Keys, *, compress: bool = False, strict: bool = False) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        compress: bool = False,
+        strict: bool = False,
+        meter: Callable[[], MetricMeter] | None = None,
+    ) -> None:
         """Take one namespace's keys.
 
         Args:
@@ -50,14 +59,20 @@ class EncryptionCodec(PayloadCodec):
             compress: use zlib first, where that makes a payload smaller.
             strict: refuse to decode what is not encrypted. Otherwise it is passed on, so that
                 histories from before the encryption can be read.
+            meter: gives the SDK's meter, to count there what each key seals. Nothing is counted
+                without it.
         """
         self._keys = keys
         self._compress = compress
         self._strict = strict
+        self._meter = meter
+        self._counters: dict[str, MetricCounter] = {}
 
     async def encode(self, payloads: Payloads) -> list[Payload]:
         """Seal each payload; raises KeyringNotFound or KeyringUnavailable."""
         key = await pipeline.sealing_key(self._keys, in_background=True)
+        if self._meter is not None:
+            self._count(key, len(payloads), self._meter)
         if self._compress and sum(map(Payload.ByteSize, payloads)) > _COMPRESS_ASIDE_BYTES:
             return await asyncio.to_thread(self._encode, payloads, key)
         return self._encode(payloads, key)
@@ -79,6 +94,12 @@ class EncryptionCodec(PayloadCodec):
     async def fetch_keys(self) -> None:
         """Fetch the keys; raises KeyringNotFound or KeyringUnavailable."""
         await asyncio.to_thread(self._keys.sealing)
+
+    def _count(self, key: Key, number: int, meter: Callable[[], MetricMeter]) -> None:
+        if key.label not in self._counters:
+            made = meter().create_counter(*SEALED)
+            self._counters[key.label] = made.with_additional_attributes({"key": key.label})
+        self._counters[key.label].add(number)
 
     def _encode(self, payloads: Payloads, key: Key) -> list[Payload]:
         serialized = [payload.SerializeToString() for payload in payloads]

@@ -16,6 +16,7 @@ from temporal_codec.errors import PayloadError
 from temporal_codec.text import shown
 
 MAX_TEXT = 256
+MAX_LABELS = 100
 _PLAIN = re.compile(r"[ -\[\]-~]*")  # printable ASCII without the backslash
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -78,6 +79,11 @@ class Record(
     stale: list[Cache] = []
     """What outlived its fresh time and was used, because it could not be refreshed."""
 
+    @property
+    def sealed(self) -> dict[str, int]:
+        """How often each key sealed; if no response left, too: its nonces are used up."""
+        return self.keys if self.operation == "encode" else {}
+
     def note_undecoded(self, error: PayloadError) -> None:
         """Count a payload that came back as it was."""
         self.undecoded[error.reason] = self.undecoded.get(error.reason, 0) + 1
@@ -121,6 +127,18 @@ def lines_to(file: TextIO) -> Write:
         file.flush()
 
     return write
+
+
+def bounded_labels() -> Callable[[str], str]:
+    """What stands for a key's id in metrics, which take few: the first ones, then `(other)`."""
+    seen: set[str] = set()
+
+    def label(key: str) -> str:
+        if len(seen) < MAX_LABELS:
+            seen.add(key)
+        return key if key in seen else "(other)"
+
+    return label
 
 
 def discard(_record: Record) -> None:

@@ -3,7 +3,7 @@
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from handlers.server.audit import Record, Write
+from handlers.server.audit import Record, Write, bounded_labels
 
 NAMESPACE = "CodecServer"
 
@@ -15,6 +15,7 @@ def with_metrics(write: Write, service: str) -> Write:
     """
     metrics = Metrics(namespace=NAMESPACE, service=service)
     cold_starts = iter((1,))
+    label = bounded_labels()
 
     def both(record: Record) -> None:
         write(record)
@@ -23,16 +24,19 @@ def with_metrics(write: Write, service: str) -> Write:
             if count:  # a 0 is not printed, which costs nothing
                 metrics.add_metric(name, MetricUnit.Count, count)
         metrics.flush_metrics()
+        for key, count in record.sealed.items():
+            _count("Sealed", count, service=service, key=label(key))
         if record.reason is not None:
-            _refused(record.reason, service)
+            _count("NotAnswered", 1, service=service, reason=record.reason)
 
     return both
 
 
 def _counts(record: Record) -> tuple[tuple[str, int], ...]:
-    done = sum(record.keys.values()) if record.outcome == "answered" else 0
+    read = record.outcome == "answered" and record.operation != "encode"
     return (
-        ("Encoded" if record.operation == "encode" else "Decoded", done),
+        ("Encoded", sum(record.sealed.values())),
+        ("Decoded", sum(record.keys.values()) if read else 0),
         ("Undecodable", sum(record.undecoded.values())),
         ("StaleCaches", len(record.stale)),
         ("Refused", record.outcome == "refused"),
@@ -40,7 +44,7 @@ def _counts(record: Record) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _refused(reason: str, service: str) -> None:
-    with single_metric("NotAnswered", MetricUnit.Count, 1, namespace=NAMESPACE) as metric:
-        metric.add_dimension("service", service)
-        metric.add_dimension("reason", reason)
+def _count(name: str, count: int, **dimensions: str) -> None:
+    with single_metric(name, MetricUnit.Count, count, namespace=NAMESPACE) as metric:
+        for dimension, value in dimensions.items():
+            metric.add_dimension(dimension, value)

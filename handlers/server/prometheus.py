@@ -1,11 +1,12 @@
 """Metrics for Prometheus, taken from audit records, so that both say the same.
 
-No label holds a stranger's text: operations, outcomes, statuses and reasons are fixed sets.
+No label holds a stranger's text: operations, outcomes, statuses and reasons are fixed sets, and
+the keys that seal are the rings' own.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
-from handlers.server.audit import Record, Write
+from handlers.server.audit import Record, Write, bounded_labels
 from handlers.settings.environ import SettingsError
 
 
@@ -21,6 +22,10 @@ def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
     undecoded = Counter(
         "codec_undecoded_payloads", "Payloads returned unchanged.", ["reason"], registry=registry
     )
+    sealed = Counter(
+        "codec_sealed_payloads", "Payloads that a key encrypted.", ["key"], registry=registry
+    )
+    label = bounded_labels()
     stale = Counter("codec_stale_caches", "Uses of a stale cache.", ["cache"], registry=registry)
     seconds = Histogram(
         "codec_request_duration_seconds", "Time to answer.", ["operation"], registry=registry
@@ -34,6 +39,8 @@ def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
         payloads.labels(operation).inc(record.payloads)
         if record.reason is not None:
             refused.labels(record.reason).inc()
+        for key, count in record.sealed.items():
+            sealed.labels(label(key)).inc(count)
         for reason, count in record.undecoded.items():
             undecoded.labels(reason).inc(count)
         for cache in record.stale:

@@ -17,6 +17,7 @@ from temporalio.common import HeaderCodecBehavior
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec
 from temporalio.plugin import SimplePlugin
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from temporalio.worker import Replayer, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
@@ -69,6 +70,19 @@ def test_one_line_encrypts_payloads_failures_and_headers() -> None:
     failures = config["data_converter"].failure_converter
     assert isinstance(failures, DefaultFailureConverter)
     assert failures._encode_common_attributes
+
+
+def test_the_sdk_s_metrics_count_what_each_key_sealed() -> None:
+    """K2: workers seal most, so they count, too; without metrics of the SDK nothing happens."""
+    buffer = MetricBuffer(100)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
+    for given in (Runtime(telemetry=TelemetryConfig()), runtime):
+        client = connect(EncryptionPlugin(RING), runtime=given)
+        sealed(client)
+        sealed(client)
+    updates = buffer.retrieve_updates()
+    assert {each.metric.name for each in updates} == {"temporal_codec_sealed_payloads"}
+    assert [(each.value, each.attributes["key"]) for each in updates] == [(1, "key-1")] * 2
 
 
 def test_a_pydantic_converter_survives() -> None:

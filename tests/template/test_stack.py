@@ -147,10 +147,15 @@ def test_every_alarm_looks_at_a_metric_that_there_is_and_tells_somebody() -> Non
     alarms = of_type("AWS::CloudWatch::Alarm", resources)
     filters = of_type("AWS::Logs::MetricFilter", resources)
     (filtered,) = filters["GatewayThrottles"]["MetricTransformations"]
-    for name, alarm in alarms.items():
+    for name, given in alarms.items():
+        alarm = given
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
         assert alarm["TreatMissingData"] == "notBreaching", "a metric of 0 is not printed"
         assert alarm["AlarmDescription"]
+        if "Metrics" in alarm:
+            (counted, math) = alarm["Metrics"]
+            assert counted["Id"] in math["Expression"]["Fn::Sub"][0]
+            alarm = alarms[name] = {**alarm, **counted["MetricStat"]["Metric"]}
         if alarm["MetricName"] == filtered["MetricName"]:
             assert alarm["Namespace"] == filtered["MetricNamespace"]
             continue
@@ -166,12 +171,23 @@ def test_every_alarm_looks_at_a_metric_that_there_is_and_tells_somebody() -> Non
     own = [a for a in alarms.values() if isinstance(a["MetricName"], str)]
     assert {alarm["MetricName"] for alarm in own} == {
         *("Errors", "Throttles", "Duration", "5xx"),
-        *("Failed", "ColdStart", "Refused", "Undecodable", "StaleCaches"),
+        *("Failed", "ColdStart", "Refused", "Undecodable", "StaleCaches", "Encoded"),
     }
     watched = {a["Dimensions"][0]["Value"]["Ref"] for a in own} - {"AWS::StackName", "Api"}
     functions = {n for n, r in resources.items() if r["Type"] == "AWS::Lambda::Function"}
     # A deployment itself fails with the function that creates the policy.
     assert watched == functions - {"PolicyFunction"}
+
+
+def test_a_key_s_use_alarms_long_before_its_limit() -> None:
+    """K2: if no day alarms, a key encrypts at most 2^30 payloads, its waits included."""
+    alarm = stack()["KeyUseAlarm"]["Properties"]
+    counted, math = alarm["Metrics"]
+    assert counted["MetricStat"]["Period"] == 24 * 60 * 60
+    assert alarm["Threshold"] == 2**30
+    expression, given = math["Expression"]["Fn::Sub"]
+    assert expression == "encoded * (${Days} + 2)"
+    assert given == {"Days": {"Fn::If": ["Rotates", {"Ref": "RotationDays"}, 90]}}
 
 
 def test_the_functions_count_under_the_stack_s_name() -> None:

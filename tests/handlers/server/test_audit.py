@@ -21,7 +21,7 @@ from handlers.access.jws import TokenRefused
 from handlers.access.token import TrustUnavailable
 from handlers.server.app import build_app
 from handlers.server.asgi import App
-from handlers.server.audit import Record, lines_to
+from handlers.server.audit import Record, bounded_labels, discard, lines_to
 from handlers.server.metrics import with_metrics
 from handlers.server.problem import REASONS
 from handlers.settings.environ import SettingsError
@@ -423,12 +423,33 @@ def test_metrics_tell_what_the_records_tell(
     assert printed_metrics(capsys.readouterr().out) == [
         {**base, "Decoded": 2, "Undecodable": 1, "StaleCaches": 1, "ColdStart": 1},
         {**base, "Encoded": 1, "StaleCaches": 1},
+        {"service": "codec", "key": "key-1", "Sealed": 1},
         {**base, "Refused": 1},
         {"service": "codec", "reason": "body", "NotAnswered": 1},
         {**base, "Failed": 1},
         {"service": "codec", "reason": "keys-unavailable", "NotAnswered": 1},
     ]
     assert len(server.records()) == 4
+
+
+def test_a_key_s_seals_are_counted_though_no_response_leaves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """K2: nonces are used up by sealing, whatever becomes of the response."""
+    large = b'{"payloads":[{"metadata":{"%b":"YQ=="}}]}' % (b"x" * 4_300_000)
+    app = build_app(server_settings({}), Source(), write=with_metrics(discard, "codec"))
+    assert call(app, "/encode", large).status == 413
+    found = printed_metrics(capsys.readouterr().out)
+    assert {"service": "codec", "key": "key-1", "Sealed": 1} in found
+    assert found[0]["Encoded"] == 1
+
+
+def test_labels_of_keys_are_bounded() -> None:
+    """A server with a ring for each namespace does not fill the metrics with keys."""
+    label = bounded_labels()
+    first = [label(f"key-{number}") for number in range(300)]
+    assert len(set(first)) == 101
+    assert {label("key-7"), label("key-250")} == {"key-7", "(other)"}
 
 
 def test_every_metric_is_explained() -> None:

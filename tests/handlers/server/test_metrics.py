@@ -16,6 +16,7 @@ def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
     port = free_port()
     with codec_server({"CODEC_METRICS": "prometheus", "METRICS_PORT": str(port)}) as server:
         server.post("/decode", b'{"payloads":[{}]}')
+        server.post("/encode", b'{"payloads":[{},{}]}')
         server.post("/decode", b"[]", namespace="a-stranger-s-text")
         server.post("/a-stranger-s-path", b"[]")
         found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
@@ -23,6 +24,7 @@ def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
     assert 'codec_requests_total{operation="decode",outcome="answered",status="200"} 1.0' in found
     assert 'codec_requests_total{operation="none",outcome="refused",status="404"} 1.0' in found
     assert 'codec_requests_not_answered_total{reason="body"} 1.0' in found
+    assert 'codec_sealed_payloads_total{key="test-key-id"} 2.0' in found
     assert 'codec_request_duration_seconds_count{operation="decode"} 2.0' in found
     assert "stranger" not in found
 

@@ -9,6 +9,8 @@ import typer
 from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.keys import view as ring_view
 from temporal_codec.cli.keys.rings import load, open_store
+from temporal_codec.cli.keys.store import RingStore
+from temporal_codec.keys.keyring import Keyring
 
 Ring = Annotated[
     str, typer.Argument(metavar="RING", help="file:PATH, a PATH, or secretsmanager:NAME.")
@@ -34,7 +36,7 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="ID=COUNT",
-            help="How often a key has encrypted, from your metrics. Warns long before 2^32.",
+            help="How often workers encrypted with a key; what CloudWatch counts is added.",
         ),
     ] = None,
     fail_on_warning: Annotated[
@@ -42,10 +44,14 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a ring. Status 0 if it can be used, 1 if not. Warnings go to stderr."""
+    """Check a ring. Status 0 if it can be used, 1 if not. Warnings go to stderr.
+
+    Warns if a key has encrypted 2^30 times, a quarter of what it may.
+    """
     store, now = open_store(ring), datetime.now(UTC)
-    counts = _counts(sealed or [])
+    given = _counts(sealed or [])
     stored, keys = load(store)
+    counts = _with_servers(store, keys, given)
     size = len(stored.text)
     warnings = [
         *store.warnings(),
@@ -56,7 +62,8 @@ def check(
     seals = ring_view.sealing(keys, now)
     if as_json:
         usable = {"ring": store.uri, "usable": not faults, "seals": seals and seals.label}
-        document = {**usable, "faults": faults, "warnings": warnings}
+        counted = {key.label: ring_view.count(key, counts) for key in keys}
+        document = {**usable, "sealed": counted, "faults": faults, "warnings": warnings}
         say(json.dumps(document, indent=2))
     else:
         for warning in warnings:
@@ -66,6 +73,20 @@ def check(
         say(f"{store.uri} can be used. {seals.label} encrypts now.")
     if faults or (warnings and fail_on_warning):
         raise typer.Exit(1)
+
+
+def _with_servers(store: RingStore, keys: Keyring, given: dict[str, int]) -> dict[str, int]:
+    try:
+        counted = store.sealed({key.label for key in keys})
+    except CliError as error:
+        note = (
+            f"Note: what servers encrypted is not counted here. {error} Allow "
+            "cloudwatch:ListMetrics and cloudwatch:GetMetricStatistics, or use --sealed ID=COUNT "
+            "with your own metrics."
+        )
+        typer.echo(note, err=True)
+        return given
+    return {each: given.get(each, 0) + counted.get(each, 0) for each in {*given, *counted}}
 
 
 def _counts(given: list[str]) -> dict[str, int]:

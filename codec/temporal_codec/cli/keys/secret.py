@@ -4,8 +4,9 @@ The new version is stored under a label of its own. Then AWSCURRENT moves to it,
 version that was read, so it fails if somebody else changed the secret first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from temporal_codec.aws import make_client, region_of
 from temporal_codec.cli.aws_faults import fault_code, sentence
 from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.keys.metric import sealed_in
 from temporal_codec.cli.keys.store import Stored, overtaken
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.secrets_manager import CURRENT, PREVIOUS, secret_text
@@ -72,6 +74,14 @@ class SecretStore:
     def warnings(self) -> list[str]:
         """See `RingStore`: IAM decides who can read a secret."""
         return []
+
+    def sealed(self, labels: Collection[str]) -> dict[str, int]:
+        """See `RingStore`: the functions count in CloudWatch."""
+        try:
+            cloudwatch = make_client("cloudwatch", region=region_of(self._name))
+            return sealed_in(cloudwatch, labels, datetime.now(UTC))
+        except (BotoCoreError, ClientError) as error:
+            raise CliError(f"CloudWatch: {fault_code(error)}.") from None
 
     def _make_current(self, version: str, old: str) -> None:
         try:

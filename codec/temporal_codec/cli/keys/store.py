@@ -1,5 +1,6 @@
 """The interface of every place that keeps a key ring."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +35,9 @@ class RingStore(Protocol):
 
     def warnings(self) -> list[str]:
         """What is wrong with the place, apart from the text."""
+
+    def sealed(self, labels: Collection[str]) -> dict[str, int]:
+        """How often servers sealed with these keys, by label, if they count where the ring is."""
 
 
 def overtaken(uri: str) -> str:

@@ -85,13 +85,18 @@ def show(uri: str, ring: Keyring, now: datetime) -> None:
     Console().print(table, markup=False)
 
 
+def count(key: Key, counts: Mapping[str, int]) -> int:
+    """How often a key has encrypted, given how often by id or label."""
+    return sum(counts.get(name, 0) for name in {key.id, key.label})
+
+
 def overused(ring: Keyring, counts: Mapping[str, int]) -> Iterator[str]:
     """Yield the keys that have encrypted too often, given how often by id."""
     for key in ring:
-        count = counts.get(key.id, counts.get(key.label, 0))
-        if count >= WORN_OUT:
+        done = count(key, counts)
+        if done >= WORN_OUT:
             yield (
-                f"{key.label} has encrypted {count} payloads. The limit of AES-GCM with random "
+                f"{key.label} has encrypted {done} payloads. The limit of AES-GCM with random "
                 f"nonces is {MOST_SEALS}. Rotate now: `temporal-codec keys rotate`."
             )
 

@@ -1,7 +1,8 @@
 """`temporal-codec keys` on rings in Secrets Manager, over HTTP."""
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -254,3 +255,48 @@ def test_the_region_is_that_of_the_aws_command_line(
     done = temporal_codec("keys", "new", far.name, environment=known)
     assert done.returncode == 0, done.stderr
     assert len(far.ring) == 1
+
+
+def test_check_adds_up_what_the_functions_counted(
+    aws: Any, moto: int, secrets: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K2: the days of a key, of all stacks, and what workers counted; other keys do not matter."""
+    assert secrets.fault is None
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", f"http://127.0.0.1:{moto}")
+    operator = existing(aws, aged(1, timedelta(days=20)), aged(2, timedelta(days=9)))
+    now = datetime.now(UTC)
+    cloudwatch = client(moto, "cloudwatch")
+    for service, name, count, days in [
+        ("one", "key-2", 2**28, 9),
+        ("one", "key-2", 2**28, 0),
+        ("two", "key-2", 2**28, 3),
+        ("two", "another-ring-s", 2**40, 3),
+    ]:
+        dimensions = {"service": service, "key": name}
+        datum = {
+            "MetricName": "Sealed",
+            "Dimensions": [{"Name": n, "Value": v} for n, v in dimensions.items()],
+            "Timestamp": now - timedelta(days=days),
+            "Value": count,
+        }
+        cloudwatch.put_metric_data(Namespace="CodecServer", MetricData=[datum])
+    done = operator.keys("check", "--json", "--sealed", "key-2=100")
+    document = json.loads(done.said)
+    assert document["sealed"] == {"key-1": 0, "key-2": 3 * 2**28 + 100}
+    assert "has encrypted" not in done.said
+    done = operator.keys("check", "--sealed", f"key-2={2**28}", "--fail-on-warning")
+    assert f"key-2 has encrypted {2**30} payloads" in done.said
+    assert done.code == 1
+
+
+def test_check_says_how_to_count_if_cloudwatch_may_not_be_read(
+    aws: Any, secrets: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note and no warning: a daily `keys check` may run without this permission."""
+    assert secrets.fault is None
+    operator = existing(aws, aged(1, timedelta(days=1)))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:1")
+    done = operator.keys("check", "--fail-on-warning", "--sealed", "key-1=5")
+    assert "Note: what servers encrypted is not counted here. CloudWatch: " in done.said
+    assert "cloudwatch:GetMetricStatistics" in done.said
+    assert done.code == 0
