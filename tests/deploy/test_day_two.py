@@ -105,3 +105,22 @@ def test_a_policy_that_was_edited_outlives_its_stack(cloud: Account, stack: str)
     document = edit(cloud, f"/{stack}/access-policy")
     cloud.delete(stack)
     assert policy(cloud, stack) == document
+
+
+def test_a_policy_in_s3_is_read_by_the_functions_and_nothing_else(
+    cloud: Account, stack: str
+) -> None:
+    """Their roles may get this one object, and no parameter of SSM."""
+    uri = "s3:team-policies/codec/policy.json"
+    assert cloud.deploy(stack, {"PolicyParameter": uri}) == "CREATE_COMPLETE", cloud.why(stack)
+    made, iam = cloud.resources(stack), cloud.client("iam")
+    told = cloud.client("lambda").get_function_configuration(FunctionName=made["DecodeFunction"])
+    assert told["Environment"]["Variables"]["CODEC_POLICY"] == uri
+    attached = iam.list_attached_role_policies(RoleName=made["DecodeRole"])["AttachedPolicies"]
+    arns = {each["PolicyArn"] for each in attached}
+    assert made["PolicyObjectReader"] in arns
+    assert "PolicyReader" not in made
+    version = iam.get_policy_version(PolicyArn=made["PolicyObjectReader"], VersionId="v1")
+    (statement,) = version["PolicyVersion"]["Document"]["Statement"]
+    assert statement["Action"] == "s3:GetObject"
+    assert statement["Resource"] == "arn:aws:s3:::team-policies/codec/policy.json"

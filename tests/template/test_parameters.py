@@ -58,6 +58,7 @@ VALUES: list[tuple[dict[str, str], bool]] = [
     ({"Strict": "yes"}, False),
     ({"Compression": "gzip"}, False),
     ({"OnDeny": "accept"}, False),
+    ({"PolicyParameter": "s3:team-policies/codec/policy.json"}, True),
     ({"StorageBucket": "payloads"}, True),
     ({"StorageBucket": "payloads,more-payloads"}, True),
     ({"StorageBucket": "Payloads"}, False),
@@ -112,6 +113,14 @@ def test_a_stack_is_accepted_if_its_functions_would_start(
         starts = False
     assert starts == good
     assert accepted(parameters) == good
+
+
+@pytest.mark.parametrize(
+    "value", ["s3:b/k", "s3:bucket", "s3:bucket/", "s3:bucket/*", "s3:bucket/${a}", "S3:bucket/k"]
+)
+def test_no_object_stands_for_others(value: str) -> None:
+    """A role may read this one object: a star or a variable would be more."""
+    assert not accepted({"PolicyParameter": value})
 
 
 @cache

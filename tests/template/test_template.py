@@ -94,6 +94,7 @@ def resolved(value: Any, parameters: Mapping[str, Any]) -> str:
     chosen = {
         "HasTrust": parameters.get("TrustParameter") != "",
         "MakesPolicy": parameters.get("PolicyParameter") == "",
+        "PolicyIsObject": str(parameters.get("PolicyParameter")).startswith("s3:"),
         "HasCloudApiKey": parameters.get("CloudApiKey") != "",
         "HasKeyring": parameters.get("Keyring") != "",
         "PerNamespace": parameters.get("Rings") == "per-namespace",
@@ -160,9 +161,13 @@ def test_a_deployed_stack_asks_for_tokens_and_lets_nobody_in_yet() -> None:
     (document,) = of_type("Custom::PolicyDocument")
     assert document["Value"]["Fn::If"][2] == '{"grants":[]}'
     assert templates()["read"]["Parameters"]["Readers"]["Default"] == ""
-    own = server_settings(settings(PolicyParameter="/team/policy")).access
-    assert own is not None
-    assert own.policy == "ssm:/team/policy"
+    for parameter, uri in (
+        ("/team/policy", "ssm:/team/policy"),
+        ("s3:team-policies/codec/policy.json", "s3:team-policies/codec/policy.json"),
+    ):
+        own = server_settings(settings(PolicyParameter=parameter)).access
+        assert own is not None
+        assert own.policy == uri
 
 
 @pytest.mark.parametrize("name", ["Readers", "ReaderNamespaces"])
@@ -330,7 +335,13 @@ READS_POLICY = [
                 "Fn::If": [
                     "MakesPolicy",
                     {"Fn::Sub": f"{PARAMETERS}/${{AWS::StackName}}/access-policy"},
-                    {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
+                    {
+                        "Fn::If": [
+                            "PolicyIsObject",
+                            {"Ref": "AWS::NoValue"},
+                            {"Fn::Sub": f"{PARAMETERS}${{PolicyParameter}}"},
+                        ]
+                    },
                 ]
             },
             {
@@ -341,7 +352,17 @@ READS_POLICY = [
                 ]
             },
         ],
-    }
+    },
+    {
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": {
+            "Fn::Sub": [
+                "arn:${AWS::Partition}:s3:::${Object}",
+                {"Object": {"Fn::Select": [1, {"Fn::Split": [":", {"Ref": "PolicyParameter"}]}]}},
+            ]
+        },
+    },
 ]
 BUCKETS = {"Ref": "StorageBucket"}
 READS_API_KEY = [

@@ -56,6 +56,37 @@ def test_a_fault_is_told_with_its_place(file: Path, text: str, said: str) -> Non
     assert said in done.output
 
 
+GOOD = '{"identities": ["*@a.example"], "namespaces": ["a"], "operations": ["decode"]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"grants": [\n  {}\n]}', "line 2, column 3"),
+        (f'{{"grants": [\n {GOOD},\n  {{"namespaces": 7}}]}}', "line 3, column 18"),
+        (GOOD.join(['{"grants": [\n', ',\n{"identity": []}]}']), "line 3, column 1"),
+        (f'{{"grants": [{GOOD.replace("decode", "read")}]}}', "line 1, column 80"),
+        ('\ufeff{"groups": {"on-call": [\n]},\n"grants": []}', "line 1, column 24"),
+        ('{"groups": {"a.b": []}, "grants": []}', "line 1, column 12"),
+        ('{"grants":\n7}', "line 2, column 1"),
+    ],
+)
+def test_a_fault_of_what_it_says_has_its_line_too(file: Path, text: str, said: str) -> None:
+    """Where the member begins that the fault names, or else the one that holds it."""
+    file.write_text(text)
+    done = run("check", file)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("text", ["[]", '{"grants": [], "odd": 1}', '"grants[0]"', ""])
+def test_a_fault_without_a_place_has_no_line(file: Path, text: str) -> None:
+    file.write_text(text)
+    done = run("check", file)
+    assert done.exit_code == 2
+    assert "(line" not in done.output
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = run("check", tmp_path / "nowhere.json")
     assert (done.exit_code, "cannot be read" in done.output) == (2, True)

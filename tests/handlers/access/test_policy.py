@@ -1,6 +1,7 @@
 """The authorizers that decide by a document and by the token's own claim (rules P1 to P3)."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 
 from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.claims import read_permissions
+from handlers.access.documents import FetchError, open_document
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
-from temporal_codec.policy import Identity
+from temporal_codec.policy import MAX_BYTES, Identity
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import Denied, allow, decided
+from tests.rigs.secrets_manager import CREDENTIALS, REGION, client
 
 ANA = "ana@example.com"
 
@@ -46,6 +49,47 @@ def test_a_wrong_document_closes_at_start_and_keeps_the_last_good_one(tmp_path: 
     file.write_bytes(b"wrong")
     clock.advance(3000)
     assert allow(authorizer, who(), "orders", "decode") == "grants[0]"
+
+
+@pytest.fixture
+def bucket(moto: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of S3, whose server this process's AWS SDK uses; the bucket is `policies`."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{moto}")
+    s3 = client(moto, "s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        where = {"LocationConstraint": REGION}
+        s3.create_bucket(Bucket="policies", CreateBucketConfiguration=where)
+    return s3
+
+
+def test_an_object_in_s3_holds_more_than_a_parameter(bucket: Any) -> None:
+    """P3, with a document of 2,000 grants: a change is in force within a minute."""
+    many = [grant(identities=[f"p{n}@example.com"]) for n in range(2000)]
+    clock, here = FakeClock(), {"Bucket": "policies", "Key": "team/policy.json"}
+    bucket.put_object(**here, Body=policy(*many, grant()))
+    uri = "s3:policies/team/policy.json"
+    authorizer = PolicyAuthorizer(open_document(uri, MAX_BYTES), clock)
+    assert allow(authorizer, who(), "orders", "decode") == "grants[2000]"
+    bucket.put_object(**here, Body=policy(*many))
+    clock.advance(60)
+    with pytest.raises(Denied):
+        allow(authorizer, who(), "orders", "decode")
+    bucket.delete_object(**here)
+    clock.advance(60)
+    with pytest.raises(Denied):
+        allow(authorizer, who(), "orders", "decode")
+    with pytest.raises(FetchError, match=f"{uri}: NoSuchKey"):
+        open_document(uri, MAX_BYTES)()
+    with pytest.raises(FetchError, match="s3:no-such-bucket/x: NoSuchBucket"):
+        open_document("s3:no-such-bucket/x", MAX_BYTES)()
+
+
+def test_an_object_that_is_too_large_is_not_read_to_its_end(bucket: Any) -> None:
+    bucket.put_object(Bucket="policies", Key="large", Body=bytes(100_001))
+    with pytest.raises(FetchError, match="s3:policies/large: it has more than 100000 bytes"):
+        open_document("s3:policies/large", 100_000)()
 
 
 def test_a_change_is_in_force_within_a_minute(tmp_path: Path) -> None:

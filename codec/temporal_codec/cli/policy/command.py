@@ -9,6 +9,7 @@ import typer
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.policy.claims import caller
 from temporal_codec.cli.policy.enforced import unenforced
+from temporal_codec.cli.policy.place import place_of
 from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, parse
 from temporal_codec.policy.grants import GROUP, SUBJECT
 
@@ -112,11 +113,13 @@ def _identity(text: str) -> Identity:
 def _read(file: Path) -> Policy:
     try:
         with file.open("rb") as opened:
-            policy = parse(opened.read(MAX_BYTES + 1))
+            document = opened.read(MAX_BYTES + 1)
     except OSError as error:
         raise WrongUsage(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        policy = parse(document)
     except PolicyError as error:
-        raise WrongUsage(f"{file}: {error}") from None
+        raise WrongUsage(f"{file}: {error}{place_of(str(error), document)}") from None
     for warning in policy.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     return policy
