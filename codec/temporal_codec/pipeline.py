@@ -129,6 +129,7 @@ class _Opener:
         self._allowance = allowance
         self._enveloped = enveloped
         self._wait = wait
+        self._not_inflated = allowance.inflated
         self._held: dict[bytes, Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
@@ -141,7 +142,8 @@ class _Opener:
                 opened = Opened(found[0], None, found[1]) if found else None
         except PayloadError as error:
             return error
-        if opened is not None:
+        # Of a request that inflates nothing, what is opened is smaller than what came.
+        if opened is not None and self._allowance.inflated < self._not_inflated:
             self._allowance.opened -= len(opened.serialized)
             if self._allowance.opened < 0:
                 raise AnswerTooLarge("what was opened is more than an answer holds")

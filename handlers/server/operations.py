@@ -58,7 +58,7 @@ async def _decode(job: Job, tools: Tools) -> Response:
     _note_read(job, session, outcomes, tools)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
-    _check_size(job, outcomes)
+    _check_size(job, outcomes, session.allowance)
     pieces = assemble(
         [
             render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
@@ -84,7 +84,7 @@ async def _download(job: Job, tools: Tools) -> Response:
         raise Problem("objects-too-large" if too_large else "undownloadable")
     if len(resolved.references) < len(job.payloads):
         raise Problem("not-a-reference")
-    _check_size(job, resolved.outcomes)
+    _check_size(job, resolved.outcomes, session.allowance)
     opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
     return _response(job, assemble([render_opened(each) for each in opened]), {})
 
@@ -118,9 +118,12 @@ async def _encode(job: Job, tools: Tools) -> Response:
     return _response(job, pieces, {})
 
 
-def _check_size(job: Job, outcomes: Sequence[Outcome]) -> None:
+def _check_size(job: Job, outcomes: Sequence[Outcome], allowance: Allowance) -> None:
     # Before anything is rendered: four hundred references may lead to one large object. What is
-    # opened takes a third more as base64, and what came as it was takes what it took.
+    # opened takes a third more as base64, and what came as it was takes what it took. Without
+    # objects and inflation, nothing is larger than it came.
+    if allowance.inflated == MAX_INFLATED_BYTES and not job.request.record.references:
+        return
     size = sum(len(each.serialized) for each in outcomes if isinstance(each, Opened))
     if size > MAX_ANSWER_BYTES:
         raise _too_large(job)
@@ -161,6 +164,8 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Pa
 def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: Tools) -> None:
     # Which payloads were decrypted, for those who hold the key and the history.
     at_most = tools.settings.digests if tools.settings.access else 0
+    if not at_most:
+        return
     read, keys = job.request.record.read, held(session.keys)
     for payload, outcome in zip(job.payloads, outcomes, strict=True):
         if len(read) >= at_most:
