@@ -36,7 +36,6 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 Outcome = Opened | PayloadError | None
 """What decoding one payload gives; None if its encoding is not one of ours."""
 
-
 Enveloped = Callable[..., Key]
 """Gives the data key that a payload brings: see `temporal_codec.keys.envelope.Kms.opening`."""
 

@@ -18,7 +18,7 @@ from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Enveloped, Opened, Outcome, Session
 from temporal_codec.protobuf import serialize_all
-from temporal_codec.storage.resolve import Resolved, Storage
+from temporal_codec.storage.resolve import Storage
 from temporal_codec.wire import assemble, render_opened, render_received
 
 MAX_ANSWER_BYTES = 5_500_000
@@ -50,15 +50,10 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 async def _decode(job: Job, tools: Tools) -> Response:
-    session = _session(job, tools)
-    outcomes = await pipeline.decode_held(job.payloads, session)
-    if tools.storage is not None and not job.request.asks("preserveStorageRefs"):
-        outcomes = (await _resolve(job, tools.storage, outcomes, session)).outcomes
-    failed = _note_outcomes(job, session.keys, outcomes)
-    _note_read(job, session, outcomes, tools)
+    keeps_references = job.request.asks("preserveStorageRefs")
+    outcomes, failed = await _read(job, tools, None if keeps_references else tools.storage)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
-    _check_size(job, outcomes, session.allowance)
     pieces = assemble(
         [
             render_opened(outcome) if isinstance(outcome, Opened) else render_received(payload)
@@ -72,36 +67,37 @@ async def _decode(job: Job, tools: Tools) -> Response:
 async def _download(job: Job, tools: Tools) -> Response:
     if tools.storage is None:
         raise Problem("operation")
-    session = _session(job, tools)
-    outcomes = await pipeline.decode_held(job.payloads, session)
-    resolved = await _resolve(job, tools.storage, outcomes, session)
-    failed = _note_outcomes(job, session.keys, resolved.outcomes)
-    _note_read(job, session, resolved.outcomes, tools)
+    outcomes, failed = await _read(job, tools, tools.storage)
     if failed:
         too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & {
             each.reason for each in failed
         }
         raise Problem("objects-too-large" if too_large else "undownloadable")
-    if len(resolved.references) < len(job.payloads):
+    if job.request.record.references < len(job.payloads):
         raise Problem("not-a-reference")
-    _check_size(job, resolved.outcomes, session.allowance)
-    opened = [each for each in resolved.outcomes if isinstance(each, Opened)]
+    opened = [each for each in outcomes if isinstance(each, Opened)]
     return _response(job, assemble([render_opened(each) for each in opened]), {})
 
 
-def _session(job: Job, tools: Tools) -> Session:
+async def _read(
+    job: Job, tools: Tools, storage: Storage | None
+) -> tuple[Sequence[Outcome], list[PayloadError]]:
+    # What became of each payload, noted in the record, and why some could not be decoded.
     allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES)
     enveloped = tools.enveloped and partial(tools.enveloped, job.namespace)
     keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
-    return Session(keys, in_thread, allowance, enveloped=enveloped)
-
-
-async def _resolve(
-    job: Job, storage: Storage, outcomes: Sequence[Outcome], session: Session
-) -> Resolved:
-    resolved = await storage.resolve(job.namespace, job.payloads, outcomes, session)
-    job.request.record.references = len(resolved.references)
-    return resolved
+    session = Session(keys, in_thread, allowance, enveloped=enveloped)
+    outcomes: Sequence[Outcome] = await pipeline.decode_held(job.payloads, session)
+    if storage is not None:
+        resolved = await storage.resolve(job.namespace, job.payloads, outcomes, session)
+        job.request.record.references = len(resolved.references)
+        outcomes = resolved.outcomes
+    failed = _note_outcomes(job, keys, outcomes)
+    _note_read(job, keys, outcomes, tools)
+    # Without objects and inflation, nothing is larger than it came.
+    if storage is not None or allowance.inflated < MAX_INFLATED_BYTES:
+        _check_size(job, outcomes)
+    return outcomes, failed
 
 
 async def _encode(job: Job, tools: Tools) -> Response:
@@ -118,12 +114,9 @@ async def _encode(job: Job, tools: Tools) -> Response:
     return _response(job, pieces, {})
 
 
-def _check_size(job: Job, outcomes: Sequence[Outcome], allowance: Allowance) -> None:
+def _check_size(job: Job, outcomes: Sequence[Outcome]) -> None:
     # Before anything is rendered: four hundred references may lead to one large object. What is
-    # opened takes a third more as base64, and what came as it was takes what it took. Without
-    # objects and inflation, nothing is larger than it came.
-    if allowance.inflated == MAX_INFLATED_BYTES and not job.request.record.references:
-        return
+    # opened takes a third more as base64, and what came as it was takes what it took.
     size = sum(len(each.serialized) for each in outcomes if isinstance(each, Opened))
     if size > MAX_ANSWER_BYTES:
         raise _too_large(job)
@@ -161,19 +154,19 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Pa
     return failed
 
 
-def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: Tools) -> None:
+def _note_read(job: Job, keys: Keys, outcomes: Sequence[Outcome], tools: Tools) -> None:
     # Which payloads were decrypted, for those who hold the key and the history.
     at_most = tools.settings.digests if tools.settings.access else 0
     if not at_most:
         return
-    read, keys = job.request.record.read, held(session.keys)
+    read, at_hand = job.request.record.read, held(keys)
     for payload, outcome in zip(job.payloads, outcomes, strict=True):
         if len(read) >= at_most:
             return
         key_id = payload.metadata.get(encryption.KEY_ID)
         if isinstance(outcome, Opened) and key_id is not None:
             with suppress(NotHeld, PayloadError):
-                read.append(keys.opening(key_id).mark(payload.data))
+                read.append(at_hand.opening(key_id).mark(payload.data))
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:
