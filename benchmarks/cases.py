@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from temporal_codec.encryption import seal, sealed_metadata
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from temporal_codec.protobuf import serialize
 
 KEY = next(iter(development_ring()))

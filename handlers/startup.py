@@ -18,14 +18,12 @@ from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
 from handlers.settings.server import ServerSettings, server_settings
 from temporal_codec.cached import Cached
-from temporal_codec.keys.sources import FixedSource, RingSource, open_source
+from temporal_codec.keys.sources import open_source
 
 if TYPE_CHECKING:
     from handlers.server.gateway import Handler
     from temporal_codec.keys.keys import Keys
-    from temporal_codec.keys.shared import SharingSource
-
-    Source = RingSource | FixedSource | SharingSource
+    from temporal_codec.keys.shared import Source
 
 
 def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
@@ -70,7 +68,7 @@ def key_source(settings: ServerSettings) -> "Source":
         keys = open_source(uri).keys(SHARED)
         for namespace in namespaces:
             shared.setdefault(namespace, []).append(keys)
-    return SharingSource(source, shared)
+    return SharingSource(source, lambda namespace: shared.get(namespace, ()))
 
 
 def caches(source: "Source", guard: Guard | None) -> Caches:

@@ -26,8 +26,9 @@ _LEAST_BYTES = NONCE_BYTES + TAG_BYTES
 # Formats of other systems, by a member of their metadata or by their encoding. The first two use
 # the same encoding name for envelopes of their own.
 PROXY = "temporal-proxy"
+DATA_KEY = "encryption-dek"
 _FOREIGN_MEMBERS = {
-    "encryption-dek": PROXY,
+    DATA_KEY: PROXY,
     "encrypted-data-key": "temporal-cloud-proxy",
 }
 _FOREIGN_ENCODINGS = {b"awsencryptionsdk/binary/encrypted": "aws-encryption-sdk"}
@@ -45,12 +46,12 @@ def foreign_format(metadata: Mapping[str, bytes]) -> str | None:
 
 def sealed_metadata(key: Key) -> dict[str, bytes]:
     """The metadata of a payload sealed with this key."""
-    return metadata_of(key.id)
+    return metadata_of(key.id, key.brought)
 
 
-def metadata_of(key_id: str) -> dict[str, bytes]:
-    """The metadata of a payload sealed with the key of this id."""
-    return {ENCODING: ENCRYPTED, KEY_ID: key_id.encode()}
+def metadata_of(key_id: str, brought: tuple[tuple[str, bytes], ...] = ()) -> dict[str, bytes]:
+    """The metadata of a payload sealed with the key of this id, or one that it brings."""
+    return {ENCODING: ENCRYPTED, KEY_ID: key_id.encode(), **dict(brought)}
 
 
 def seal(key: Key, plaintext: bytes, nonce: bytes) -> bytes:

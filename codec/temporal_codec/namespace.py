@@ -16,6 +16,7 @@ MAX_NAMESPACE_BYTES = 1000
 # Safe in the name of a file and of a secret: no slash, and no leading dot or hyphen.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
 _UNSAFE = re.compile(rb"^[.-]|[^A-Za-z0-9._-]")
+_UNSAFE_IN_ALIAS = re.compile(rb"[^A-Za-z0-9-]")
 _LONGEST = 200  # so that a file's name, of 255 bytes, has room for more than this
 
 
@@ -43,3 +44,14 @@ def place_name(namespace: str) -> str:
     name = namespace.encode()
     escaped = _UNSAFE.sub(lambda found: b"=%02X" % ord(found[0]), name).decode()
     return escaped if len(escaped) <= _LONGEST else f"=sha256={sha256(name).hexdigest()}"
+
+
+def alias_name(namespace: str) -> str:
+    """What stands for a namespace in an alias of KMS; two never share one.
+
+    It is that of `place_name` with ``_`` for ``=``, since aliases have no dots. Each byte that is
+    not a letter, a digit or a hyphen is escaped.
+    """
+    name = namespace.encode()
+    escaped = _UNSAFE_IN_ALIAS.sub(lambda found: b"_%02X" % ord(found[0]), name).decode()
+    return escaped if len(escaped) <= _LONGEST else f"_sha256_{sha256(name).hexdigest()}"

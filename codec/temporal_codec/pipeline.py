@@ -13,7 +13,7 @@ from temporal_codec.cached import InThread, NotHeld
 from temporal_codec.common import CommonMetadata, recognise
 from temporal_codec.errors import AnswerTooLarge, PayloadError, Reason
 from temporal_codec.keys.key import Key
-from temporal_codec.keys.keys import Keys, held
+from temporal_codec.keys.keys import Keys, Unwrap, first_of, held
 from temporal_codec.payload import ENCODING, HasContent
 from temporal_codec.protobuf import serialize
 
@@ -36,15 +36,12 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 Outcome = Opened | PayloadError | None
 """What decoding one payload gives; None if its encoding is not one of ours."""
 
-Enveloped = Callable[..., Key]
-"""Gives the data key that a payload brings: see `temporal_codec.keys.envelope.Kms.opening`."""
-
 
 def decode(
     payloads: Iterable[HasContent],
     keys: Keys,
     allowance: Allowance | None = None,
-    enveloped: Enveloped | None = None,
+    enveloped: Unwrap | None = None,
 ) -> list[Outcome]:
     """Open each payload, in order; one that cannot be opened never affects another.
 
@@ -63,8 +60,8 @@ class Session(msgspec.Struct, frozen=True):
     allowance: Allowance = msgspec.field(default_factory=Allowance)
     in_background: bool = False
     """That of `Cached.held`."""
-    enveloped: Enveloped | None = None
-    """For payloads that bring a data key of their own; without it they are foreign."""
+    enveloped: Unwrap | None = None
+    """For payloads that bring a data key which is not of `keys`."""
 
 
 async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[Outcome]:
@@ -86,16 +83,6 @@ async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[
         for index, outcome in zip(left, rest, strict=True):
             outcomes[index] = outcome
     return outcomes
-
-
-async def sealing_key(
-    keys: Keys, in_thread: InThread = asyncio.to_thread, *, in_background: bool = False
-) -> Key:
-    """The key that seals now, fetched in a thread if it is not held; raises as `sealing`."""
-    try:
-        return held(keys, in_background=in_background).sealing()
-    except NotHeld:
-        return await in_thread(keys.sealing)
 
 
 def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> list[bytes]:
@@ -122,14 +109,16 @@ class _Opener:
     """Takes encodings off, with the keys and the allowance of one request."""
 
     def __init__(
-        self, keys: Keys, allowance: Allowance, enveloped: Enveloped | None, *, wait: bool
+        self, keys: Keys, allowance: Allowance, enveloped: Unwrap | None, *, wait: bool
     ) -> None:
         self._keys = keys
         self._allowance = allowance
-        self._enveloped = enveloped
+        unwrapped = getattr(keys, "unwrapped", None)
+        both = enveloped and unwrapped
+        self._unwrapped = first_of((enveloped, unwrapped)) if both else enveloped or unwrapped
         self._wait = wait
         self._not_inflated = allowance.inflated
-        self._held: dict[bytes, Key] = {}
+        self._held: dict[tuple[bytes, bytes | None], Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
     def outcome(self, payload: HasContent) -> Outcome:
@@ -177,24 +166,33 @@ class _Opener:
             return partial(compression.inflate, encoding), self._allowance, ()
         if encoding != encryption.ENCRYPTED or not encryption.FOREIGN.isdisjoint(metadata):
             foreign = encryption.foreign_format(metadata)
-            if foreign == encryption.PROXY and self._enveloped is not None:
-                key = self._enveloped(metadata, self._allowance, wait=self._wait)
-                return encryption.open_sealed, key, (key.label,)
-            if foreign is not None:
+            if foreign is None:
+                return None
+            if foreign != encryption.PROXY or self._unwrapped is None:
                 raise PayloadError(Reason.FOREIGN_FORMAT, foreign)
-            return None
-        key_id = metadata.get(encryption.KEY_ID)
-        if key_id is None:
-            raise PayloadError(Reason.NO_KEY_ID)
-        if key_id not in self._held:
-            self._held[key_id] = self._keys.opening(key_id)
-        key = self._held[key_id]
+        key = self.key(metadata)
         return encryption.open_sealed, key, (key.label,)
 
+    def key(self, metadata: Mapping[str, bytes]) -> Key:
+        """The key that an encrypted payload with this metadata needs."""
+        key_id, wrapped = metadata.get(encryption.KEY_ID), metadata.get(encryption.DATA_KEY)
+        if key_id is None:
+            raise PayloadError(Reason.NO_KEY_ID)
+        key = self._held.get((key_id, wrapped))
+        if key is None:
+            if wrapped is None or self._unwrapped is None:
+                key = self._keys.opening(key_id)
+            else:
+                key = self._unwrapped(metadata, self._allowance, wait=self._wait)
+            self._held[key_id, wrapped] = key
+        return key
 
-def is_encoded(metadata: Mapping[str, bytes]) -> bool:
-    """Whether a payload with this metadata has an encoding that `decode` takes off."""
-    encoding = metadata.get(ENCODING)
-    if encoding == encryption.ENCRYPTED:
-        return encryption.FOREIGN.isdisjoint(metadata)
-    return encoding in compression.ENCODINGS
+
+def key_finder(
+    keys: Keys, enveloped: Unwrap | None = None, *, wait: bool = True
+) -> Callable[[Mapping[str, bytes]], Key]:
+    """What gives the key that opens a payload's outermost encryption, from its metadata.
+
+    It raises PayloadError or KeyringUnavailable, or NotHeld where `wait` is false.
+    """
+    return _Opener(keys if wait else held(keys), Allowance(), enveloped, wait=wait).key

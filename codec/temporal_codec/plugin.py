@@ -62,8 +62,8 @@ class EncryptionPlugin(SimplePlugin):
         """Take a key ring.
 
         Args:
-            ring: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` stands for the
-                client's namespace, ``development``, or a source of one's own.
+            ring: ``secretsmanager:NAME``, ``file:PATH`` or ``kms:ALIAS``, where ``{namespace}``
+                stands for the client's namespace, ``development``, or a source of one's own.
             compress: use zlib before sealing, where that makes a payload smaller.
             strict: refuse to read what is not encrypted. Otherwise histories from before the
                 encryption can be read.
@@ -76,7 +76,7 @@ class EncryptionPlugin(SimplePlugin):
         """
         super().__init__("temporal-codec", workflow_runner=_passing_through)
         self._source = open_source(ring) if isinstance(ring, str) else ring
-        self._by_namespace = isinstance(ring, str) and PLACEHOLDER in ring
+        self._by_namespace = isinstance(ring, str) and (PLACEHOLDER in ring or "kms:" in ring)
         self._compress = compress
         self._strict = strict
         self._shared = _shared_keys(ring, nexus or {})
@@ -114,8 +114,8 @@ class EncryptionPlugin(SimplePlugin):
         namespace = config.get("namespace", _NO_NAMESPACE)
         if self._by_namespace and namespace == _NO_NAMESPACE:
             raise ValueError(
-                "Each namespace has a key ring of its own here: say Replayer(namespace=...), the "
-                "one that the histories come from."
+                "Each namespace has keys of its own here: say Replayer(namespace=...), the one "
+                "that the histories come from."
             )
         converter = config.get("data_converter") or DataConverter.default
         config["data_converter"] = self._encrypting(converter, namespace)

@@ -26,7 +26,7 @@ from temporalio.converter import (
 from temporal_codec import encryption, pipeline
 from temporal_codec.errors import NotEncrypted, PayloadError
 from temporal_codec.keys.key import Key
-from temporal_codec.keys.keys import Keys
+from temporal_codec.keys.keys import Keys, sealing_key
 from temporal_codec.payload import ENCODING
 
 # Compressing more than this takes longer than the event loop should be held.
@@ -70,7 +70,7 @@ class EncryptionCodec(PayloadCodec):
 
     async def encode(self, payloads: Payloads) -> list[Payload]:
         """Seal each payload; raises KeyringNotFound or KeyringUnavailable."""
-        key = await pipeline.sealing_key(self._keys, in_background=True)
+        key = await sealing_key(self._keys, in_background=True)
         if self._meter is not None:
             self._count(key, len(payloads), self._meter)
         if self._compress and sum(map(Payload.ByteSize, payloads)) > _COMPRESS_ASIDE_BYTES:

@@ -35,10 +35,10 @@ from temporal_codec.errors import (
     TooManyPayloads,
     WireError,
 )
+from temporal_codec.keys.keys import Unwrap
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.namespace import check_namespace
 from temporal_codec.operations import OPERATIONS
-from temporal_codec.pipeline import Enveloped
 from temporal_codec.storage.resolve import Storage
 from temporal_codec.text import shown
 
@@ -102,12 +102,13 @@ def build_app(
     return asgi_app(answer, Cors(settings.cors), write)
 
 
-def _enveloped(settings: ServerSettings) -> Enveloped | None:
-    if settings.kms is None:
+def _enveloped(settings: ServerSettings) -> Unwrap | None:
+    listed = settings.kms
+    if listed is None:
         return None
-    from handlers.server.kms import make_kms  # noqa: PLC0415 — few servers need it
+    from temporal_codec.keys.envelope import Kms  # noqa: PLC0415 — few servers need it
 
-    return make_kms(settings.kms).opening
+    return Kms(lambda name, each: each.arn if each.arn in listed.allowed(name) else None).opening
 
 
 async def _denial(guard: Guard, request: Request, namespace: str, operation: str) -> str | None:

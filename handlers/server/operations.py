@@ -13,10 +13,10 @@ from temporal_codec import encryption, pipeline, wire
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import NotHeld
 from temporal_codec.errors import PayloadError, Reason
-from temporal_codec.keys.keys import Keys, held
+from temporal_codec.keys.keys import Keys, Unwrap, sealing_key
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
-from temporal_codec.pipeline import Enveloped, Opened, Outcome, Session
+from temporal_codec.pipeline import Opened, Outcome, Session
 from temporal_codec.protobuf import serialize_all
 from temporal_codec.storage.resolve import Storage
 from temporal_codec.wire import assemble, render_opened, render_received
@@ -25,8 +25,6 @@ MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
 # Lambda's answer is the body as a JSON string, where quotes and backslashes take two bytes.
 MAX_ESCAPED_BYTES = 6_000_000
-
-
 # What a request's payloads may inflate to, all layers together: more than an answer holds.
 MAX_INFLATED_BYTES = 16_000_000
 
@@ -45,7 +43,7 @@ class Tools(msgspec.Struct, frozen=True):
     settings: ServerSettings
     source: KeySource
     storage: Storage | None
-    enveloped: Enveloped | None = None
+    enveloped: Unwrap | None = None
     """Gives the data keys that payloads bring, for a namespace."""
 
 
@@ -93,7 +91,7 @@ async def _read(
         job.request.record.references = len(resolved.references)
         outcomes = resolved.outcomes
     failed = _note_outcomes(job, keys, outcomes)
-    _note_read(job, keys, outcomes, tools)
+    _note_read(job, session, outcomes, tools)
     # Without objects and inflation, nothing is larger than it came.
     if storage is not None or allowance.inflated < MAX_INFLATED_BYTES:
         _check_size(job, outcomes)
@@ -104,7 +102,7 @@ async def _encode(job: Job, tools: Tools) -> Response:
     if not job.payloads:
         return _response(job, assemble([]), {})
     keys = tools.source.keys(job.namespace)
-    key = await pipeline.sealing_key(keys, job.request.in_thread)
+    key = await sealing_key(keys, job.request.in_thread)
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
     compress = tools.settings.compress
@@ -154,19 +152,19 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Pa
     return failed
 
 
-def _note_read(job: Job, keys: Keys, outcomes: Sequence[Outcome], tools: Tools) -> None:
+def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: Tools) -> None:
     # Which payloads were decrypted, for those who hold the key and the history.
     at_most = tools.settings.digests if tools.settings.access else 0
     if not at_most:
         return
-    read, at_hand = job.request.record.read, held(keys)
+    read = job.request.record.read
+    key_of = pipeline.key_finder(session.keys, session.enveloped, wait=False)
     for payload, outcome in zip(job.payloads, outcomes, strict=True):
         if len(read) >= at_most:
             return
-        key_id = payload.metadata.get(encryption.KEY_ID)
-        if isinstance(outcome, Opened) and key_id is not None:
+        if isinstance(outcome, Opened) and encryption.KEY_ID in payload.metadata:
             with suppress(NotHeld, PayloadError):
-                read.append(at_hand.opening(key_id).mark(payload.data))
+                read.append(key_of(payload.metadata).mark(payload.data))
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:

@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_KEYRING",
             "development",
-            "Where the key rings are. `{namespace}` in it stands for the request's namespace.",
+            "Where the keys are (keys.md). `{namespace}` in it stands for the request's namespace.",
             "secretsmanager:temporal-codec/{namespace}",
         ),
         Setting(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from tests.rigs.docker import Docker, docker
 from tests.rigs.issuer import issuer, token
 from tests.rigs.processes import ROOT, free_port, listens

@@ -444,6 +444,13 @@ UNWRAPS_DATA_KEYS = [
         "Resource": {"Fn::Split": [",", {"Ref": "KmsKeyArns"}]},
     },
 ]
+MAKES_DATA_KEYS = [
+    {
+        "Effect": "Allow",
+        "Action": "kms:GenerateDataKey",
+        "Resource": {"Fn::Split": [",", {"Ref": "KmsKeyArns"}]},
+    },
+]
 ROTATES = [
     {
         "Effect": "Allow",
@@ -501,7 +508,7 @@ MAY = {
     + READS_OBJECTS
     + READS_SHARED_RINGS
     + UNWRAPS_DATA_KEYS,
-    ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC,
+    ENCODE: TELLS + READS_RINGS + READS_POLICY + READS_API_KEY + IN_A_VPC + MAKES_DATA_KEYS,
     PREFLIGHT: TELLS,
     "RotationFunction": TELLS + ROTATES,
     "PolicyFunction": TELLS + SEEDS_THE_POLICY,

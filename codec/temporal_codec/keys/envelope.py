@@ -6,32 +6,34 @@
     data               nonce (12) | ciphertext | tag (16) of the whole serialized Payload
 
 A payload names the key that wrapped its own, so it decides nothing: only keys that an operator
-listed for the namespace are asked, in their own region, at AWS's own endpoint.
+named for the namespace are asked, in their own region, at AWS's own endpoint. Where the encryption
+context names a namespace, it must be that of the request.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pybase64 import b64decode
+from pybase64 import b64decode, b64encode
 
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
-from temporal_codec.encryption import KEY_ID
+from temporal_codec.encryption import DATA_KEY, KEY_ID, PROXY
 from temporal_codec.errors import KeyringUnavailable, PayloadError, Reason
 from temporal_codec.keys.key import KEY_BYTES, Key
 
-DATA_KEY = "encryption-dek"
+NAMESPACE = "namespace"
+"""The member of an encryption context that binds a data key to one namespace."""
 MAX_WRAPPED_BYTES = 6144  # the most that KMS decrypts
-_MAX_URI_BYTES = 2048
+_MAX_URI_BYTES = 4096
 _MAX_CONTEXT = 16
 LIFE = Life(fresh=3600, last_good=24 * 3600)
 _REFUSED_SECONDS = 30.0
-_ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
+ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 # What KMS says of a wrapped key, or of our role, that a later try will not change.
 _LASTING = frozenset(
     {
@@ -46,6 +48,10 @@ _LASTING = frozenset(
 )
 
 
+Ask = Callable[..., dict[str, Any]]
+"""Asks KMS: takes an operation, a key's ARN or alias, and arguments. Raises AwsError."""
+
+
 class Wrapped(NamedTuple):
     """A wrapped data key, and how it is unwrapped."""
 
@@ -55,20 +61,20 @@ class Wrapped(NamedTuple):
 
 
 class Kms:
-    """Unwraps data keys with AWS KMS, and keeps them; `ask` makes the call in a region."""
+    """Unwraps data keys with AWS KMS, and keeps them."""
 
     def __init__(
         self,
-        allowed: Callable[[str], frozenset[str]],
-        ask: Callable[[str, Mapping[str, Any]], bytes],
+        named: Callable[[str, Wrapped], str | None],
+        ask: Ask | None = None,
         clock: Clock = system_clock,
         at_most: int = 4096,
     ) -> None:
-        """Take what gives the ARNs that may be asked for a namespace, and what asks KMS."""
-        self._allowed = allowed
-        self._ask = ask
-        self._keys = CachedByName[Wrapped, Cached[Key | None]](
-            lambda wrapped: Cached(lambda: self._unwrap(wrapped), LIFE, clock, _fresh_for), at_most
+        """Take what gives the ARN or alias to ask for a namespace's wrapped key, None for none."""
+        self._named = named
+        self._ask = ask or asking()
+        self._keys = CachedByName[tuple[str, Wrapped], Cached[Key | None]](
+            lambda each: Cached(lambda: self._unwrap(*each), LIFE, clock, _fresh_for), at_most
         )
 
     def opening(
@@ -80,44 +86,69 @@ class Kms:
         false.
         """
         wrapped = read_wrapped(metadata)
-        if wrapped.arn not in self._allowed(namespace):
-            raise PayloadError(Reason.FOREIGN_FORMAT, "temporal-proxy")
-        key = self._fetched(wrapped, allowance, wait=wait)
+        if dict(wrapped.context).get(NAMESPACE, namespace) != namespace:
+            raise PayloadError(Reason.UNKNOWN_KEY, wrapped.arn)
+        name = self._named(namespace, wrapped)
+        if name is None:
+            raise PayloadError(Reason.FOREIGN_FORMAT, PROXY)
+        key = self._fetched(name, wrapped, allowance, wait=wait)
         if key is None:
             raise PayloadError(Reason.KEY_REFUSED, wrapped.arn)
         return key
 
-    def _fetched(self, wrapped: Wrapped, allowance: Allowance, *, wait: bool) -> Key | None:
-        cached = self._keys[wrapped]
+    def _fetched(
+        self, name: str, wrapped: Wrapped, allowance: Allowance, *, wait: bool
+    ) -> Key | None:
+        cached = self._keys[name, wrapped]
         try:
-            return cached.held()
-        except NotHeld:
-            if not wait:
-                raise
-        except Unavailable as error:
-            raise KeyringUnavailable(f"{wrapped.arn}: {error.__cause__}") from None
-        allowance.look_up()
-        try:
+            try:
+                return cached.held()
+            except NotHeld:
+                if not wait:
+                    raise
+            allowance.look_up()
             return cached.get()
         except Unavailable as error:
             raise KeyringUnavailable(f"{wrapped.arn}: {error.__cause__}") from None
 
-    def _unwrap(self, wrapped: Wrapped) -> Key | None:
+    def _unwrap(self, name: str, wrapped: Wrapped) -> Key | None:
         from temporal_codec.aws import AwsError  # noqa: PLC0415 — it costs 0.2 s
 
-        region = wrapped.arn.split(":")[3]
-        asked: dict[str, Any] = {"CiphertextBlob": wrapped.data, "KeyId": wrapped.arn}
-        if wrapped.context:
-            asked["EncryptionContext"] = dict(wrapped.context)
+        context = {"EncryptionContext": dict(wrapped.context)} if wrapped.context else {}
         try:
-            secret = self._ask(region, asked)
+            answer = self._ask("decrypt", name, CiphertextBlob=wrapped.data, **context)
         except AwsError as error:
             if error.code in _LASTING:
                 return None
             raise
-        if len(secret) != KEY_BYTES:
+        secret = answer["Plaintext"]
+        # An alias may be another key's by now: then records would name the wrong one.
+        if answer["KeyId"] != wrapped.arn or len(secret) != KEY_BYTES:
             return None
         return Key(wrapped.arn, secret, datetime.fromtimestamp(0, UTC))
+
+
+def asking() -> Ask:
+    """What asks KMS: in the region of a key's ARN, or in this process's own for an alias."""
+    services: dict[str | None, Any] = {}
+
+    def ask(operation: str, name: str, **arguments: object) -> dict[str, Any]:
+        from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — it costs 0.2 s
+
+        region = region_of(name)
+        service = services.get(region) or services.setdefault(region, Service("kms", region=region))
+        answer: dict[str, Any] = service.ask(operation, KeyId=name, **arguments)
+        return answer
+
+    return ask
+
+
+def written(wrapped: Wrapped) -> tuple[tuple[str, bytes], ...]:
+    """The metadata that says how a data key is unwrapped: what `read_wrapped` reads."""
+    context = [(f"context_{name}", value) for name, value in wrapped.context]
+    query = urlencode([*context, ("region", wrapped.arn.split(":")[3])], quote_via=quote)
+    uri = f"awskms:///{wrapped.arn}?{query}"
+    return (KEY_ID, uri.encode()), (DATA_KEY, b64encode(wrapped.data))
 
 
 def read_wrapped(metadata: Mapping[str, bytes]) -> Wrapped:
@@ -129,7 +160,7 @@ def read_wrapped(metadata: Mapping[str, bytes]) -> Wrapped:
             raise ValueError
         data = b64decode(text, None, True)
     except ValueError:
-        raise PayloadError(Reason.FOREIGN_FORMAT, "temporal-proxy") from None
+        raise PayloadError(Reason.FOREIGN_FORMAT, PROXY) from None
     return Wrapped(arn, context, data)
 
 
@@ -138,7 +169,7 @@ def _read_uri(uri: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
         raise ValueError
     parts = urlsplit(uri.decode("ascii"))
     arn = unquote((parts.netloc + parts.path).lstrip("/"))
-    found = _ARN.fullmatch(arn)
+    found = ARN.fullmatch(arn)
     query = parse_qsl(parts.query, strict_parsing=bool(parts.query), max_num_fields=_MAX_CONTEXT)
     named = [(name, value) for name, value in query if name != "region"]
     elsewhere = any(value != (found and found[1]) for name, value in query if name == "region")

@@ -33,6 +33,8 @@ class Key:
     """Whether each namespace has a key of its own, derived from this one."""
     disabled: bool = False
     """Whether it neither opens nor seals, until it is enabled again."""
+    brought: tuple[tuple[str, bytes], ...] = ()
+    """The metadata that brings it with each payload, wrapped, in place of its id."""
     cipher: AESGCM = field(init=False, compare=False)
     label: str = field(init=False, compare=False)
     """The id as logs may show it, in ASCII: the Java sample's ids are the keys themselves."""

@@ -71,6 +71,17 @@ class Keyring:
         return cls(keys, derives=ring.derive is not None)
 
 
+def development_ring() -> Keyring:
+    """The well-known key of Temporal's encryption samples, under each of its ids.
+
+    This key is public: it protects nothing.
+    """
+    secret = b"test-key-test-key-test-key-test!"
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    # Python, TypeScript, .NET and Ruby; Go; Java, whose id is the key itself. The first seals.
+    return Keyring(Key(id_, secret, since) for id_ in ("test-key-id", "test", secret.decode()))
+
+
 def with_key(text: bytes, key: Key) -> bytes:
     """A ring's text with one more key; everything else stays, including unknown members.
 

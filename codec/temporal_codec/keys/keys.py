@@ -1,12 +1,14 @@
 """One namespace's keys, from a ring that is held or fetched when a key is needed."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from temporal_codec.cached import Cached, NotHeld, Unavailable
+from temporal_codec.allowance import Allowance
+from temporal_codec.cached import Cached, InThread, NotHeld, Unavailable
 from temporal_codec.clock import Clock, system_clock
 from temporal_codec.errors import KeyringNotFound, KeyringUnavailable, PayloadError, Reason
 from temporal_codec.keys.key import Key, fingerprint
@@ -18,7 +20,7 @@ class Keys(Protocol):
 
     A class may have a method `held(*, in_background=False)` beside these: the keys that are used
     without waiting, whose methods raise NotHeld if a key must be fetched. Without it every use
-    takes a thread.
+    takes a thread. And it may have an `Unwrap` named `unwrapped`, for payloads that bring a key.
     """
 
     def opening(self, key_id: bytes) -> Key:
@@ -50,11 +52,41 @@ class _NoKeys:
         raise NotHeld
 
 
+Unwrap = Callable[..., Key]
+"""Gives the data key that a payload brings: see `temporal_codec.keys.envelope.Kms.opening`."""
+
+
+def first_of(ways: Iterable[Unwrap | None]) -> Unwrap | None:
+    """What tries each way, of those that there are, until one knows the key."""
+    known = [way for way in ways if way is not None]
+
+    def unwrapped(metadata: Mapping[str, bytes], allowance: Allowance, *, wait: bool) -> Key:
+        for way in known[:-1]:
+            try:
+                return way(metadata, allowance, wait=wait)
+            except PayloadError as error:
+                if error.reason not in {Reason.FOREIGN_FORMAT, Reason.UNKNOWN_KEY}:
+                    raise
+        return known[-1](metadata, allowance, wait=wait)
+
+    return unwrapped if len(known) > 1 else next(iter(known), None)
+
+
 def held(keys: Keys, *, in_background: bool = False) -> Keys:
     """The keys that need not be fetched; `in_background` is that of `Cached.held`."""
     method = getattr(keys, "held", None)
     found: Keys = method(in_background=in_background) if method else _NoKeys()
     return found
+
+
+async def sealing_key(
+    keys: Keys, in_thread: InThread = asyncio.to_thread, *, in_background: bool = False
+) -> Key:
+    """The key that seals now, fetched in a thread if it is not held; raises as `sealing`."""
+    try:
+        return held(keys, in_background=in_background).sealing()
+    except NotHeld:
+        return await in_thread(keys.sealing)
 
 
 Ring = Callable[[], Keyring | None]

@@ -1,6 +1,6 @@
 """A namespace's own keys, and those of rings that it shares with other namespaces."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from temporal_codec.cached import Cached, NotHeld
 from temporal_codec.errors import CodecError, KeyringUnavailable
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import Keyring
-from temporal_codec.keys.keys import Keys, held
+from temporal_codec.keys.keys import Keys, first_of, held
 
 SHARED = "shared"
 """What a shared ring's keys are derived for, if they derive: not for any single namespace."""
@@ -20,6 +20,7 @@ class _HeldKeys:
     def __init__(self, own: Keys, shared: Iterable[Keys]) -> None:
         self._all: Sequence[Keys] = (own, *shared)
         self.sealing = own.sealing
+        self.unwrapped = first_of(getattr(keys, "unwrapped", None) for keys in self._all)
 
     def opening(self, key_id: bytes) -> Key:
         """See `Keys`: the key of the first ring that has it."""
@@ -58,22 +59,24 @@ class SharedKeys(_HeldKeys):
         return _HeldKeys(own, shared)
 
 
-class _Source(Protocol):
-    def keys(self, namespace: str) -> Keys: ...
+class Source(Protocol):
+    """What `open_source` gives."""
 
-    def caches(self) -> list[Cached[Keyring | None]]: ...
+    def keys(self, namespace: str) -> Keys: ...  # noqa: D102
+
+    def caches(self) -> list[Cached[Keyring | None]]: ...  # noqa: D102
 
 
 class SharingSource:
-    """A source whose namespaces also open with the rings that they share (a `KeySource`)."""
+    """A source whose namespaces also open with the keys of others (a `KeySource`)."""
 
-    def __init__(self, own: _Source, shared: Mapping[str, Sequence[Keys]]) -> None:
-        """Take the source, and each namespace's shared rings."""
+    def __init__(self, own: Source, others: Callable[[str], Sequence[Keys]]) -> None:
+        """Take the source, and what gives a namespace's other keys."""
         self.caches = own.caches
 
         def keys(namespace: str) -> Keys:
-            keys, others = own.keys(namespace), shared.get(namespace)
-            return SharedKeys(keys, others) if others else keys
+            keys, more = own.keys(namespace), others(namespace)
+            return SharedKeys(keys, more) if more else keys
 
         self.keys = lru_cache(256)(keys)
         """See `KeySource`."""

@@ -1,7 +1,7 @@
 """Where key rings come from: a URI names the source, a namespace picks the ring."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,19 +10,20 @@ from temporal_codec.cached import Cached
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavailable, install
-from temporal_codec.keys.key import Key
-from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring, development_ring
 from temporal_codec.keys.keys import Keys, RingKeys, moment
 from temporal_codec.namespace import PLACEHOLDER, check_namespace, place_name
 from temporal_codec.reported import reported
 
 if TYPE_CHECKING:
+    from temporal_codec.keys.shared import Source
     from temporal_codec.keys.together import Together
 
 RING_LIFE = Life(fresh=300, last_good=24 * 3600)
 _ABSENT_SECONDS = 30.0
 MAX_RINGS = 5000
 """Rings that are kept, if each namespace has one; a ring of three keys takes 4 KiB."""
+_SEPARATOR = re.compile(r",(?=(?:secretsmanager|file|kms):)")
 
 Loader = Callable[[str], Keyring]
 """Loads the ring of a namespace; raises KeyringNotFound, KeyringError, or any other error."""
@@ -35,27 +36,44 @@ class KeySource(Protocol):
         """The keys of a namespace; nothing is fetched until one is needed."""
 
 
-def open_source(
-    uri: str, clock: Clock = system_clock, at_most: int = MAX_RINGS
-) -> "RingSource | FixedSource":
+def open_source(uri: str, clock: Clock = system_clock, at_most: int = MAX_RINGS) -> "Source":
     """The source that a URI names.
 
     Args:
         uri: ``secretsmanager:NAME`` or ``file:PATH``, where ``{namespace}`` in the name gives each
-            namespace a ring of its own, or ``development``.
+            namespace a ring of its own, ``kms:ALIAS-OR-ARN``, or ``development``. Of several,
+            separated by commas, the first seals, and all open.
         clock: gives the wall-clock and monotonic seconds.
         at_most: how many rings are kept, if each namespace has one.
 
     Raises:
         KeyringError: the URI names no source.
     """
+    first, *others = separated(uri)
+    if others:
+        from temporal_codec.keys.shared import SharingSource  # noqa: PLC0415 — few need it
+
+        own, *more = (open_source(each, clock, at_most) for each in (first, *others))
+        return SharingSource(own, lambda name: [each.keys(name) for each in more])
     scheme, _, name = uri.partition(":")
     make_loader = _LOADERS.get(scheme)
     if uri == "development":
         return FixedSource(development_ring(), clock)
+    if scheme == "kms":
+        from temporal_codec.keys.kms import KmsSource  # noqa: PLC0415 — few need it
+
+        return KmsSource(name, clock, at_most=at_most)
     if make_loader is None or not name:
-        raise KeyringError("a key ring's URI must be secretsmanager:NAME, file:PATH or development")
+        raise KeyringError(
+            "a key ring's URI must be secretsmanager:NAME, kms:ALIAS-OR-ARN, file:PATH or "
+            "development"
+        )
     return RingSource(uri, make_loader(name), clock, at_most)
+
+
+def separated(uri: str) -> list[str]:
+    """Each source that a URI names."""
+    return _SEPARATOR.split(uri)
 
 
 class FixedSource:
@@ -173,14 +191,3 @@ _LOADERS: dict[str, Callable[[str], Loader]] = {
     "file": _file,
     "secretsmanager": _secrets_manager,
 }
-
-
-def development_ring() -> Keyring:
-    """The well-known key of Temporal's encryption samples, under each of its ids.
-
-    This key is public: it protects nothing.
-    """
-    secret = b"test-key-test-key-test-key-test!"
-    since = datetime(2020, 1, 1, tzinfo=UTC)
-    # Python, TypeScript, .NET and Ruby; Go; Java, whose id is the key itself. The first seals.
-    return Keyring(Key(id_, secret, since) for id_ in ("test-key-id", "test", secret.decode()))

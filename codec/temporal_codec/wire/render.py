@@ -68,7 +68,7 @@ def render_opened(opened: Opened) -> Pieces:
 
 def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
     """What writes the JSON of payloads sealed with this key, from their data and sizes."""
-    before = _before_sealed(key.id)
+    before = _before_sealed(key.id, key.brought)
 
     def render_sealed(data: bytes, sizes: Sequence[int]) -> Pieces:
         if sizes:
@@ -79,8 +79,8 @@ def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
 
 
 @lru_cache(maxsize=64)  # made again it takes as long as sealing two small payloads
-def _before_sealed(key_id: str) -> bytes:
-    return _before_data(encryption.metadata_of(key_id))
+def _before_sealed(key_id: str, brought: tuple[tuple[str, bytes], ...]) -> bytes:
+    return _before_data(encryption.metadata_of(key_id, brought))
 
 
 def _render_message(message: PayloadMessage) -> Pieces:

@@ -163,3 +163,13 @@ def test_a_ring_for_each_namespace_enforces_a_policy(file: Path) -> None:
     """And the development ring never does."""
     assert "Warning" not in run("check", file, "--ring", "file:rings/{namespace}.json").output
     assert "Warning" in run("check", file, "--ring", "development").output
+
+
+def test_kms_enforces_a_policy_and_another_ring_beside_it_does_not(
+    file: Path, tmp_path: Path
+) -> None:
+    """KMS binds each data key to its namespace."""
+    assert "Warning" not in run("check", file, "--ring", "kms:alias/codec").output
+    (tmp_path / "ring.json").write_bytes(SHARED.to_json())
+    both = f"kms:alias/codec,file:{tmp_path}/ring.json"
+    assert "key-1" in run("check", file, "--ring", both).output

@@ -100,6 +100,21 @@ def test_a_key_that_appears_is_found_within_thirty_seconds(
     assert keys.opening(b"key-2") == key(2)
 
 
+def test_of_several_sources_the_first_seals_and_all_open(tmp_path: Path) -> None:
+    """For moves; each namespace keeps the keys that are its own."""
+    derives = Key("old", bytes(32), SINCE, derives=True)
+    write_ring(tmp_path / "old, odd.json", derives)
+    write_ring(tmp_path / "a.json", key(1))
+    uri = f"file:{tmp_path}/{{namespace}}.json,file:{tmp_path}/old, odd.json"
+    source = open_source(uri)
+    assert source.keys("a").sealing() == key(1)
+    assert source.keys("a").opening(b"old") == derives.derived("a")
+    assert source.keys("b").opening(b"old") == derives.derived("b")
+    assert why(lambda: source.keys("a").opening(b"other")) is Reason.UNKNOWN_KEY
+    with pytest.raises(KeyringNotFound):
+        source.keys("b").sealing()
+
+
 BROKEN = [
     b"",
     b"[]",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from tests.codec.rings import plain, sealed
 from tests.handlers.calls import ORIGIN
 from tests.handlers.server.test_outage import DECODED, body

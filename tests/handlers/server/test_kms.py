@@ -1,5 +1,6 @@
 """Payloads of Temporal's own proxy: data keys that AWS KMS unwraps, for listed keys alone."""
 
+import json
 import os
 from base64 import b64encode
 from collections.abc import Callable
@@ -11,8 +12,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from handlers.settings.environ import SettingsError
 from handlers.settings.server import server_settings
+from temporal_codec.encryption import sealed_metadata
+from temporal_codec.keys.sources import open_source
+from temporal_codec.pipeline import encode
 from tests.codec.rings import plain
 from tests.handlers.calls import app, call
+from tests.handlers.server.test_audit import Server
 from tests.handlers.server.test_multiplying import payload
 from tests.rigs.references import body
 from tests.rigs.secrets_manager import REGION, Gate, client
@@ -94,7 +99,7 @@ def test_a_key_that_is_not_listed_is_never_asked(
         "awskms:///alias/x?region=eu-west-1",
         "gcpkms:///{arn}",
         "{arn}",
-        "awskms:///{arn}?" + "context_a=" + "x" * 3000,
+        "awskms:///{arn}?" + "context_a=" + "x" * 5000,
     ],
 )
 def test_a_uri_that_leads_elsewhere_is_refused(
@@ -164,6 +169,30 @@ def test_the_questions_of_one_request_are_bounded(kms: Any, keys: list[str], sec
     many = [enveloped(kms, keys[0]) for _ in range(40)]
     assert undecoded(served, *many) == (200, "8")
     assert decrypts(secrets) == 32
+
+
+def test_a_ring_of_kms_encodes_and_decodes(keys: list[str], secrets: Gate) -> None:
+    """For its own namespace alone, even where the same key is listed for every namespace."""
+    served = app(open_source(f"kms:{keys[0]}"), kms_keys=f"*={keys[0]}")
+    headers = {"content-type": "application/json", "x-namespace": "orders"}
+    plaintext = body(payload({"encoding": b"json/plain"}, b"1")).encode()
+    sealed = call(served, "/encode", plaintext, headers=headers)
+    assert b"encryption-dek" in sealed.body
+    for _ in range(3):
+        assert call(served, body=sealed.body, headers=headers).json() == json.loads(plaintext)
+    foreign = call(served, body=sealed.body, headers={**headers, "x-namespace": "billing"})
+    assert foreign.headers["x-codec-undecoded"] == "1"
+    assert (secrets.calls.count("GenerateDataKey"), decrypts(secrets)) == (1, 1)
+
+
+def test_a_record_names_the_key_and_what_was_read(keys: list[str]) -> None:
+    """By the ARN, and by digests that who may use the key can compute."""
+    source = open_source(f"kms:{keys[0]}")
+    key, server = source.keys("default").sealing(), Server(source=source)
+    (data,) = encode([plain()], key)
+    call(server.app(), body=body(payload(sealed_metadata(key), data)).encode())
+    record = server.record()
+    assert (record["keys"], record["read"]) == ({keys[0]: 1}, [key.mark(data)])
 
 
 @pytest.mark.parametrize(

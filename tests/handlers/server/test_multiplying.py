@@ -15,7 +15,7 @@ import pytest
 
 from handlers.server.request import MAX_BODY_BYTES
 from temporal_codec.encryption import sealed_metadata
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from temporal_codec.pipeline import encode
 from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, SINCE

@@ -15,7 +15,8 @@ from handlers.server.audit import discard
 from handlers.server.request import Message
 from handlers.settings.issuer import Issuer, Trust
 from handlers.settings.server import server_settings
-from temporal_codec.keys.sources import development_ring, open_source
+from temporal_codec.keys.keyring import development_ring
+from temporal_codec.keys.sources import open_source
 from tests.codec.rings import plain, sealed
 from tests.handlers.server.test_outage import body
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, jwk, rsa_key, token

@@ -14,9 +14,9 @@ from temporal_codec.cli.history.inner import places
 from temporal_codec.cli.history.places import State
 from temporal_codec.cli.history.system import SystemOperations
 from temporal_codec.cli.keys.rings import open_keys
-from temporal_codec.encryption import KEY_ID
 from temporal_codec.errors import KeyringUnavailable, PayloadError
 from temporal_codec.keys.keys import Keys
+from temporal_codec.pipeline import key_finder
 from temporal_codec.text import shown
 
 app = typer.Typer(help="Audit records: find who read a history.", no_args_is_help=True)
@@ -33,7 +33,7 @@ def match(
     history: Annotated[Path, typer.Option(help="Exported histories.")],
     log: Annotated[Path, typer.Option(help="Audit records, one JSON object on each line.")],
     ring: Annotated[
-        str, typer.Option(help="file:PATH, a PATH, secretsmanager:NAME, or development.")
+        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
     ],
     namespace: Annotated[str, typer.Option(help="The history's namespace.")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
@@ -76,7 +76,8 @@ def _marks(file: Path, keys: Keys) -> dict[str, list[str]]:
 
 def _mark(payload: Any, keys: Keys) -> str | None:  # noqa: ANN401 — JSON
     try:
-        return keys.opening(b64(payload["metadata"][KEY_ID])).mark(b64(payload["data"]))
+        metadata = {name: b64(value) for name, value in payload["metadata"].items()}
+        return key_finder(keys)(metadata).mark(b64(payload["data"]))
     except (PayloadError, KeyError, ValueError):
         return None  # no key of this ring
     except KeyringUnavailable as error:

@@ -9,7 +9,7 @@ from typing import Any
 from temporal_codec import encryption
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import Key
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from temporal_codec.protobuf import serialize
 
 SAMPLES = "test-key-id"

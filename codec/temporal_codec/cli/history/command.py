@@ -52,7 +52,7 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
         str | None,
         typer.Option(
             help="Also decrypt every payload with this ring: file:PATH, a PATH, "
-            "secretsmanager:NAME, or development."
+            "secretsmanager:NAME, kms:ALIAS-OR-ARN, or development."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
@@ -89,7 +89,7 @@ def decode(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Exported histories; - for input.")],
     *,
     ring: Annotated[
-        str, typer.Option(help="file:PATH, a PATH, secretsmanager:NAME, or development.")
+        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
     ],
     namespace: Annotated[
         str, typer.Option(help="The history's namespace. It also replaces {namespace} in the ring.")

@@ -17,6 +17,13 @@ _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."
 
 def open_store(ring: str) -> RingStore:
     """The place that a name stands for; raises CliError if it is not a ring's name."""
+    scheme, name = _parts(ring)
+    if scheme == "kms":
+        raise CliError(
+            "A kms: ring keeps no keys that could be made, shown, changed or checked here: AWS KMS "
+            "makes them, and each payload brings its own. Enable, disable and rotate the KMS key "
+            "with `aws kms`; docs/keys.md says what follows from that."
+        )
     if PLACEHOLDER in ring:
         raise CliError(
             f"{PLACEHOLDER} stands for each namespace's own ring. Write one namespace's name "
@@ -24,7 +31,6 @@ def open_store(ring: str) -> RingStore:
         )
     if ring == "development":
         raise CliError(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
-    scheme, name = _parts(ring)
     if not name or scheme not in {"file", "secretsmanager"}:
         raise CliError(f"This is not the name of a key ring. {_KINDS}")
     return FileStore(name) if scheme == "file" else _secret(name)

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from temporal_codec.errors import KeyringUnavailable
 from temporal_codec.keys.key import Key
-from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring
-from temporal_codec.keys.sources import RING_LIFE, development_ring
+from temporal_codec.keys.keyring import MAX_RING_BYTES, Keyring, development_ring
+from temporal_codec.keys.sources import RING_LIFE
 
 MAX_KEY_AGE = timedelta(days=90)
 LAST_GOOD = timedelta(seconds=RING_LIFE.last_good)

@@ -40,7 +40,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to.")],
     ring: Annotated[
-        str, typer.Option(help="file:PATH, a PATH, secretsmanager:NAME, or development.")
+        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
     ],
     bucket: Annotated[
         list[str], typer.Option(help="A bucket that it may lie in; give any number.")

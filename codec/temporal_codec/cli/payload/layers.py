@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from temporal_codec.cli.progress import weighed
 from temporal_codec.cli.scratch import scratch
 from temporal_codec.compression import ENCODINGS
-from temporal_codec.encryption import ENCRYPTED, KEY_ID, NONCE_BYTES, TAG_BYTES
+from temporal_codec.encryption import ENCRYPTED, NONCE_BYTES, PROXY, TAG_BYTES, foreign_format
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
-from temporal_codec.pipeline import MAX_LAYERS, is_encoded
+from temporal_codec.pipeline import MAX_LAYERS, key_finder
 from temporal_codec.protobuf import parse
 
 MAX_BYTES = 5 * 2**30  # what one PutObject stores
@@ -67,7 +67,7 @@ def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
     with ExitStack() as files:
         layer = read_layer(stored)
         for _ in range(MAX_LAYERS):
-            if not is_encoded(layer.metadata):
+            if not _is_encoded(layer.metadata, keys):
                 break
             file, path = files.enter_context(scratch(stored.with_name("payload")))
             for piece in weighed(_within(layer, keys), "Opening", layer.size):
@@ -75,7 +75,7 @@ def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
             file.close()
             os.truncate(layer.path, 0)  # so that no more than two are on the disk at once
             layer = read_layer(path)
-        if is_encoded(layer.metadata):
+        if _is_encoded(layer.metadata, keys):
             raise PayloadError(Reason.TOO_MANY_LAYERS)
         yield layer
 
@@ -117,6 +117,13 @@ def _varint(file: IO[bytes]) -> int:
     raise PayloadError(Reason.MALFORMED)
 
 
+def _is_encoded(metadata: Mapping[str, bytes], keys: Keys) -> bool:
+    if metadata.get(ENCODING) != ENCRYPTED:
+        return metadata.get(ENCODING) in ENCODINGS
+    foreign = foreign_format(metadata)
+    return foreign is None or (foreign == PROXY and getattr(keys, "unwrapped", None) is not None)
+
+
 def _within(layer: Layer, keys: Keys) -> Iterator[bytes]:
     encoding = layer.metadata[ENCODING]
     if encoding == ENCRYPTED:
@@ -126,12 +133,9 @@ def _within(layer: Layer, keys: Keys) -> Iterator[bytes]:
 
 
 def _key(layer: Layer, keys: Keys) -> Key:
-    key_id = layer.metadata.get(KEY_ID)
-    if key_id is None:
-        raise PayloadError(Reason.NO_KEY_ID)
     if layer.size < NONCE_BYTES + TAG_BYTES:
         raise PayloadError(Reason.TOO_SHORT)
-    return keys.opening(key_id)
+    return key_finder(keys)(layer.metadata)
 
 
 def _decrypted(layer: Layer, key: Key) -> Iterator[bytes]:

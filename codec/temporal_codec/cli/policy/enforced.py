@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from temporal_codec.cli.keys.rings import load, open_store
+from temporal_codec.keys.sources import separated
 from temporal_codec.namespace import PLACEHOLDER
 from temporal_codec.policy import Policy
 
@@ -19,12 +20,12 @@ def distinguishes(policy: Policy) -> bool:
 
 def unenforced(policy: Policy, ring: str) -> Iterator[str]:
     """What to say if the keys of this ring do not hold apart what the policy does."""
-    if PLACEHOLDER in ring or not distinguishes(policy):
-        return
-    if ring == "development":
-        yield f"The development ring has the same keys for every namespace. {_NEXT}"
-        return
-    _, keys = load(open_store(ring))
-    shared = [key.label for key in keys if not key.derives and not key.disabled]
-    if shared:
-        yield f"Keys that every namespace shares: {', '.join(shared)}. {_NEXT}"
+    for each in separated(ring) if distinguishes(policy) else ():
+        if each == "development":
+            yield f"The development ring has the same keys for every namespace. {_NEXT}"
+        # KMS binds each data key to its namespace.
+        elif PLACEHOLDER not in each and not each.startswith("kms:"):
+            _, keys = load(open_store(each))
+            shared = [key.label for key in keys if not key.derives and not key.disabled]
+            if shared:
+                yield f"Keys that every namespace shares: {', '.join(shared)}. {_NEXT}"

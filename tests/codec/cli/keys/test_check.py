@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from temporal_codec import Key, Keyring
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring
 from tests.codec.cli.conftest import Operator, aged, put
 from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key

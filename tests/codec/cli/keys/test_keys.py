@@ -15,8 +15,7 @@ from temporal_codec.cli.keys import command as ring_command
 from temporal_codec.cli.keys import file as ring_file
 from temporal_codec.cli.keys.file import FileStore
 from temporal_codec.keys.key import ROTATION_WAIT
-from temporal_codec.keys.keyring import without_key
-from temporal_codec.keys.sources import development_ring
+from temporal_codec.keys.keyring import development_ring, without_key
 from tests.codec.cli.conftest import NOW, Operator, aged, put
 from tests.codec.rings import key
 
