@@ -8,7 +8,7 @@ from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import Identity
 
 Name = Literal["jwks", "policy"]
-Reason = Literal["denied", "no-email"]
+Reason = Literal["denied", "no-email", "no-reason"]
 
 
 class PolicyUnavailable(Exception):

@@ -1,6 +1,7 @@
 """Decides by a policy document that is fetched again as it ages (rules P1 and P3)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
 from temporal_codec.cached import Cached, InThread, Unavailable
@@ -28,7 +29,10 @@ class PolicyAuthorizer:
         except Unavailable as error:
             raise PolicyUnavailable(str(error.__cause__)) from None
         rule = policy.decide(identity, namespace, operation)
-        return Decision(rule, ("policy",) if self._cached.is_stale else ())
+        decision = Decision(rule, ("policy",) if self._cached.is_stale else ())
+        if rule is None and policy.decide(replace(identity, purpose="any"), namespace, operation):
+            return replace(decision, reason="no-reason", why="its grant requires a reason")
+        return decision
 
     @property
     def caches(self) -> Mapping[str, Cached[Policy]]:

@@ -10,6 +10,8 @@ A preflight is answered before all of them (handlers/server/asgi.py), on any pat
 a 404 to the page that asked only if the preflight succeeded.
 """
 
+from dataclasses import replace
+
 from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
@@ -120,6 +122,8 @@ async def _denial(guard: Guard, request: Request, namespace: str, operation: str
         record.issuer, record.kid = identity.issuer, printable(identity.kid)
         record.token = printable(identity.token)
         record.token_from = identity.token_from
+        if record.purpose:
+            identity = replace(identity, purpose=record.purpose)
         decision = await guard.decide(identity, namespace, operation, request.in_thread)
     except TokenRefused as error:
         record.detail = str(error)

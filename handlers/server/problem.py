@@ -46,6 +46,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "policy-unavailable": (503, _ACCESS),
     "denied": (403, "Access denied by policy."),
     "no-email": (403, "Access denied by policy."),
+    "no-reason": (403, "The policy requires a reason: send it in the header X-Codec-Reason."),
     "body-too-slow": (400, "The body did not arrive in time."),
     "body": (400, "The request body is invalid."),
     "payloads": (413, "The request has too many payloads."),

@@ -3,13 +3,15 @@
     {"groups": {"on-call": ["ana@example.com", "sub:auth0|123"]},
      "grants": [{"identities": ["*@example.com", "group:readers", "members:on-call"],
                  "namespaces": ["orders-*.a1b2c"], "operations": ["decode"],
-                 "issuers": ["cloud"], "claims": {"org_id": ["org_1", "org_2"]}}]}
+                 "issuers": ["cloud"], "claims": {"org_id": ["org_1", "org_2"]},
+                 "reason": "required"}]}
 
 E-mail addresses are compared in lower case, everything else exactly.
 """
 
 import codecs
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -36,6 +38,8 @@ class GrantDocument(msgspec.Struct, forbid_unknown_fields=True):
     """Names or addresses of the issuers whose tokens it is for; the default is the first one."""
     claims: dict[str, str | list[str]] = {}
     """Claims that the token must have, each with one of these values."""
+    reason: Literal["optional", "required"] = "optional"
+    """Whether the request must say what it is for, in the header `X-Codec-Reason`."""
 
 
 class PolicyDocument(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,6 +101,7 @@ def _grant(
             name: frozenset([value] if isinstance(value, str) else value)
             for name, value in grant.claims.items()
         },
+        needs_purpose=grant.reason == "required",
     )
 
 

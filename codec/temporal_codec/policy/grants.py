@@ -35,6 +35,8 @@ class Identity:
     """Which part of the request the token came from."""
     no_email: str = ""
     """Why `email` is None."""
+    purpose: str = ""
+    """What the caller says the request is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Grant:
     """Names or addresses of issuers; without one it counts for the default issuer."""
     claims: Mapping[str, frozenset[str]] | None = None
     """What the token's claims must hold: one of these texts for each name."""
+    needs_purpose: bool = False
+    """Whether the caller must say what the request is for."""
 
     def counts_for(self, identity: Identity) -> bool:
         """Whether it counts for tokens of this issuer."""
@@ -60,6 +64,10 @@ class Grant:
         """Whether it is for this identity."""
         keys = set(_keys(identity))
         return any(key in keys and _local_fits(local, identity) for key, local in self.keys)
+
+    def has_purpose(self, identity: Identity) -> bool:
+        """Whether the caller gave a reason, if one is required."""
+        return not self.needs_purpose or bool(identity.purpose.strip())
 
     def missing_claim(self, identity: Identity) -> str | None:
         """The first claim that is not as it requires."""
@@ -99,6 +107,7 @@ class Policy:
                 (any(each.matches(namespace) for each in grant.namespaces), "another namespace"),
                 (operation in grant.operations, "another operation"),
                 (missing is None, f"the claim {missing} does not have a value that it requires"),
+                (grant.has_purpose(identity), "it requires a reason (X-Codec-Reason)"),
             )
             met = next((n for n, (holds, _) in enumerate(checks) if not holds), len(checks))
             yield met, f"grants[{number}]: {checks[met][1] if met < len(checks) else 'it allows'}"
@@ -117,6 +126,7 @@ class _Rule:
             and _local_fits(self.local, identity)
             and grant.counts_for(identity)
             and grant.missing_claim(identity) is None
+            and grant.has_purpose(identity)
         )
 
 

@@ -131,6 +131,18 @@ def test_a_token_s_decision_is_explained(file: Path, tmp_path: Path) -> None:
     assert other.split(".")[1] not in denied.output
 
 
+def test_a_missing_reason_is_explained(file: Path, tmp_path: Path) -> None:
+    file.write_text(json.dumps({"grants": [{**GRANTS[0], "reason": "required"}]}))
+    asked = ("check", file, "--identity", "ana@example.com", *ASKED)
+    assert "grants[0]: it requires a reason (X-Codec-Reason)" in run(*asked).output
+    assert run(*asked, "--reason", "INC-4711").output == "allowed by grants[0]\n"
+    held = tmp_path / "token"
+    held.write_text(token())
+    explained = ("explain", file, "--token-file", held, "--namespace", "orders-eu")
+    assert "it requires a reason" in run(*explained).output
+    assert run(*explained, "--reason", "INC-4711").exit_code == 0
+
+
 def test_every_operation_can_be_asked_for() -> None:
     assert {each.value for each in Operation} == OPERATIONS.keys()
 

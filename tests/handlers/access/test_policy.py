@@ -12,7 +12,7 @@ from handlers.access.claims import read_permissions
 from handlers.access.documents import FetchError, open_document
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
-from temporal_codec.policy import MAX_BYTES, Identity
+from temporal_codec.policy import MAX_BYTES, Identity, PolicyError, parse
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import Denied, allow, decided
 from tests.rigs.secrets_manager import CREDENTIALS, REGION, client
@@ -155,3 +155,24 @@ def test_roles_of_a_token(permission: str, operations: set[str]) -> None:
         else:
             with pytest.raises(Denied):
                 allow(claim, who(None, "s", permission), "orders", operation)
+
+
+@pytest.mark.parametrize("purpose", ["", " "])
+def test_a_grant_may_require_a_reason(purpose: str) -> None:
+    """A caller that lacks nothing else learns it; any other is denied as before."""
+    grants = policy(grant(reason="required"), grant(namespaces=["free"], reason="optional"))
+    authorizer = PolicyAuthorizer(lambda: grants, FakeClock())
+    assert allow(authorizer, who(purpose="INC-4711"), "orders", "decode") == "grants[0]"
+    assert allow(authorizer, who(purpose=purpose), "free", "decode") == "grants[1]"
+    for identity, namespace, reason in [
+        (who(purpose=purpose), "orders", "no-reason"),
+        (who("other@example.com", purpose=purpose), "orders", "denied"),
+        (who(purpose=purpose), "other", "denied"),
+    ]:
+        decision = decided(authorizer, identity, namespace, "decode")
+        assert (decision.rule, decision.reason) == (None, reason)
+
+
+def test_another_word_for_a_reason_is_a_fault() -> None:
+    with pytest.raises(PolicyError, match="reason"):
+        parse(policy(grant(reason="yes")))

@@ -8,16 +8,17 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
 
-from handlers.access.authorizer import Decision, PolicyUnavailable
+from handlers.access.authorizer import Decision, PolicyUnavailable, Reason
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
+from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import TrustUnavailable
 from handlers.server.app import build_app
 from handlers.server.asgi import App
@@ -53,7 +54,7 @@ class Gatekeeper:
     fault: Exception | None = None
     stale: bool = False
     denies: bool = False
-    reason: Literal["denied", "no-email"] = "denied"
+    reason: Reason = "denied"
 
     async def verify(self, *_: object) -> Identity:
         if isinstance(self.fault, TokenRefused | JwksUnavailable | TrustUnavailable):
@@ -269,6 +270,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "token": (Server(Gatekeeper(TokenRefused("expired"))), {}),
     "jwks-unavailable": (Server(Gatekeeper(JwksUnavailable("status 500"))), {}),
     "trust-unavailable": (Server(Gatekeeper(TrustUnavailable("file:trust.json"))), {}),
+    "no-reason": (Server(Gatekeeper(denies=True, reason="no-reason")), {}),
     "no-email": (Server(Gatekeeper(denies=True, reason="no-email")), {}),
     "policy-unavailable": (Server(Gatekeeper(PolicyUnavailable("AccessDenied"))), {}),
     "denied": (Server(Gatekeeper(denies=True)), {}),
@@ -494,3 +496,22 @@ def test_how_many_digests_is_a_setting(at_most: str) -> None:
 def test_a_wrong_number_of_digests_stops_the_start(wrong: str) -> None:
     with pytest.raises(SettingsError, match="CODEC_AUDIT_DIGESTS must be a number"):
         server_settings({"CODEC_AUDIT_DIGESTS": wrong})
+
+
+def test_a_policy_may_require_the_reason() -> None:
+    """Without one the caller is refused and told what to send; the record says so."""
+    grants = {"identities": ["ana@example.com"], "namespaces": ["*"], "operations": ["decode"]}
+    policy = json.dumps({"grants": [{**grants, "reason": "required"}]}).encode()
+    server = Server(source=source_of(Keyring([key(1)])))
+    guard = Guard(server.gatekeeper, PolicyAuthorizer(lambda: policy))  # type: ignore[arg-type]
+    settings = server_settings({"CODEC_AUTH": "jwt"})
+    app = build_app(settings, server.source, guard, write=lines_to(server.lines))
+    refused = call(app, body=OURS)
+    assert refused.status == 403
+    assert "X-Codec-Reason" in refused.json()["detail"]
+    assert (
+        call(app, body=OURS, headers={**JSON_HEADERS, "x-codec-reason": "INC-4711"}).status == 200
+    )
+    first, second = server.records()
+    assert (first["reason"], first["detail"]) == ("no-reason", "its grant requires a reason")
+    assert (second["rule"], second["purpose"]) == ("grants[0]", "INC-4711")

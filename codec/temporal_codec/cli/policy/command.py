@@ -1,5 +1,6 @@
 """`temporal-codec policy`: check a document, and say what it decides."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -26,17 +27,20 @@ class Operation(StrEnum):
 
 Document = Annotated[Path, typer.Argument(metavar="FILE", help="The policy document.")]
 Namespace = Annotated[str | None, typer.Option(help="The namespace that is asked for.")]
+Reason = Annotated[str, typer.Option(help="What the header X-Codec-Reason says.")]
 _CLOSEST = 5
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913 — as below
     file: Document,
+    *,
     identity: Annotated[
         str | None, typer.Option(help="An e-mail address, sub:SUBJECT or group:NAME.")
     ] = None,
     namespace: Namespace = None,
     operation: Annotated[Operation | None, typer.Option(help="What is asked for.")] = None,
+    reason: Reason = "",
     ring: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +63,8 @@ def check(
     elif identity is None or namespace is None or operation is None:
         raise WrongUsage("Give --identity, --namespace and --operation together, or none of them.")
     else:
-        _decide(policy, _identity(identity), namespace, str(operation))
+        who = replace(_identity(identity), purpose=reason)
+        _decide(policy, who, namespace, str(operation))
 
 
 @app.command()
@@ -80,9 +85,11 @@ def explain(  # noqa: PLR0913 — a command's options are its arguments
     issuer: Annotated[
         str, typer.Option(help="The issuer's name in the trust document, if it is not the first.")
     ] = "",
+    reason: Reason = "",
 ) -> None:
     """Say which grant decides for a token's bearer, and why the others do not."""
     identity = caller(token_file, email_claim, groups_claim, issuer)
+    identity = replace(identity, purpose=reason)
     typer.echo(f"Subject: {identity.subject}")
     typer.echo(f"E-mail address: {identity.email or identity.no_email}")
     typer.echo(f"Groups: {', '.join(sorted(identity.groups)) or 'none'}")
