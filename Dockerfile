@@ -12,8 +12,10 @@ RUN python3 -m venv /uv \
     && /uv/bin/python -m pip install --no-cache-dir --only-binary :all: \
         --require-hashes --requirement uv.txt
 COPY pyproject.toml uv.lock ./
+# Any value brings the packages of CODEC_TRACES=otlp.
+ARG TRACES=
 RUN /uv/bin/uv export --frozen --quiet --no-default-groups --group server --group local \
-        --no-emit-project --output-file requirements.txt \
+        ${TRACES:+--group traces} --no-emit-project --output-file requirements.txt \
     && /uv/bin/uv pip install --no-cache --target /app --python "$(command -v python3)" \
         --only-binary :all: --require-hashes --requirement requirements.txt
 COPY artifact artifact

@@ -36,6 +36,7 @@ suite-speed = $(BENCH)/bin/python -m benchmarks --write && $(RUN) python -m benc
 suite-cold = $(RUN) python -m benchmarks.cold_start --write
 suite-burst = $(RUN) python -m benchmarks.burst --write
 suite-namespaces = $(RUN) python -m benchmarks.many_namespaces --write
+suite-servers = $(BENCH)/bin/python -m benchmarks.http_servers --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write
 suite-instructions = $(BENCH)/bin/python -m benchmarks.instructions --write
 
@@ -119,7 +120,7 @@ build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV_READY)
 	| $(UV) pip install --quiet --target "$(ARTIFACTS_DIR)" --python "$(PYTHON)" \
 		--python-version 3.13 --python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
 	cp -R codec/temporal_codec handlers "$(ARTIFACTS_DIR)"
-	cd "$(ARTIFACTS_DIR)" && rm -rf handlers/local.py handlers/server/{connection,console,lines,listen,prometheus,tls}.py \
+	cd "$(ARTIFACTS_DIR)" && rm -rf handlers/local.py handlers/server/{connection,console,lines,listen,prometheus,tls,traces}.py \
 		temporal_codec/cli temporal_codec/nexus*.py \
 		temporal_codec/plugin.py temporal_codec/temporal.py
 	$(FINISH)

@@ -84,7 +84,7 @@ $(SYNCED): uv.lock pyproject.toml | $(UV_READY)
 	@touch $@ $(RUNS)
 
 $(BENCH_READY): uv.lock pyproject.toml | $(UV_READY)
-	UV_PROJECT_ENVIRONMENT=$(BENCH) $(UV) sync --frozen --quiet --python "$(BENCH_PYTHON)"
+	UV_PROJECT_ENVIRONMENT=$(BENCH) $(UV) sync --frozen --quiet --group servers --python "$(BENCH_PYTHON)"
 	@touch $@
 
 sam: $(SAM_READY) ## install the SAM CLI

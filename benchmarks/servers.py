@@ -43,9 +43,10 @@ class Server:
     """What each request must have beside the usual headers."""
 
     def cpu(self) -> float:
-        """Seconds of CPU that its process has used, all threads together."""
+        """Seconds of CPU that its process and the workers have used, all threads together."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         # The clock of another process, as clock_getcpuclockid(3) names it.
-        return time.clock_gettime(~self.pid << 3 | 2)
+        return sum(time.clock_gettime(~pid << 3 | 2) for pid in (self.pid, *map(int, children)))
 
     def peak(self) -> float:
         """The most MiB of memory that were ever resident."""
@@ -62,7 +63,7 @@ def cores() -> tuple[int, int]:
 def ours() -> Iterator[Server]:
     """The local server, without tokens and without a line for each request."""
     command = [sys.executable, "-m", "handlers.local"]
-    with _started("ours", command, {"ACCESS_LOG": "off"}) as server:
+    with started("ours", command, {"ACCESS_LOG": "off"}) as server:
         yield server
 
 
@@ -74,21 +75,21 @@ def ours_guarded(issuer: Issuer, folder: Path) -> Iterator[Server]:
     settings = {**issuer.settings(), "CODEC_POLICY": f"file:{policy}"}
     command = [sys.executable, "-m", "handlers.local"]
     bearer = [f"Authorization: Bearer {token()}"]
-    with _started("ours, token and audit", command, settings, bearer) as server:
+    with started("ours, token and audit", command, settings, bearer) as server:
         yield server
 
 
 @contextmanager
 def samples() -> Iterator[Server]:
     """One on aiohttp, with protobuf's own JSON."""
-    with _started("samples", [sys.executable, "-m", "benchmarks.samples_server", "{port}"]) as each:
+    with started("samples", [sys.executable, "-m", "benchmarks.samples_server", "{port}"]) as each:
         yield each
 
 
 @contextmanager
 def nothing() -> Iterator[Server]:
     """Uvicorn around an application that gives the body back."""
-    with _started("nothing", [sys.executable, "-m", "benchmarks.nothing_server", "{port}"]) as each:
+    with started("nothing", [sys.executable, "-m", "benchmarks.nothing_server", "{port}"]) as each:
         yield each
 
 
@@ -96,7 +97,7 @@ def nothing() -> Iterator[Server]:
 def go() -> Iterator[Server]:
     """The Go SDK's remote codec handler."""
     command = [str(built("go") / "codec-server"), "serve", "127.0.0.1:{port}"]
-    with _started("Go", command, {"GOMAXPROCS": "1"}) as server:
+    with started("Go", command, {"GOMAXPROCS": "1"}) as server:
         yield server
 
 
@@ -117,12 +118,13 @@ def go_version() -> str:
 
 
 @contextmanager
-def _started(
+def started(
     name: str,
     command: list[str],
     settings: Mapping[str, str] | None = None,
     headers: list[str] | None = None,
 ) -> Iterator[Server]:
+    """Start it, pinned, at a free port."""
     port = free_port()
     pinned = [sys.executable, "-c", _PINNED.format(core=cores()[0])]
     filled = [part.format(port=port) for part in command]

@@ -53,7 +53,19 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     console.logs_to_stderr()
     console.warn(settings, needed, source.keys(settings.default_namespace or "default"))
     collect_garbage_again()
-    return with_status(build_app(settings, source, guard, write), Cors(settings.cors), needed)
+    app = with_status(build_app(settings, source, guard, write), Cors(settings.cors), needed)
+    return _traced(app) if local.traces else app
+
+
+def _traced(app: App) -> App:
+    try:
+        from handlers.server.traces import with_traces  # noqa: PLC0415 — few servers have it on
+    except ImportError:
+        raise SettingsError(
+            "CODEC_TRACES=otlp requires the packages of the group `traces` in pyproject.toml: "
+            "install them, or build the image with --build-arg TRACES=yes"
+        ) from None
+    return with_traces(app)
 
 
 def _counted(write: Write, host: str, port: int) -> Write:

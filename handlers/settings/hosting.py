@@ -81,6 +81,16 @@ HOSTING: tuple[Row, ...] = (
     ),
     ("METRICS_PORT", "9464", "The port for `CODEC_METRICS=prometheus`, on `HOST`.", "9100", ()),
     (
+        "CODEC_TRACES",
+        "none",
+        (
+            "Traces of the local server: `otlp` sends a span for each request by OTLP over HTTP. "
+            "OpenTelemetry's own variables configure it, such as `OTEL_EXPORTER_OTLP_ENDPOINT`."
+        ),
+        "otlp",
+        ("none", "otlp"),
+    ),
+    (
         "ACCESS_LOG",
         "on",
         "Whether the local server logs one line for each request to standard error.",

@@ -26,6 +26,7 @@ class LocalSettings:
     """Where Prometheus finds /metrics; None serves none."""
     emf: bool
     """Whether metrics are lines for CloudWatch between the records."""
+    traces: bool
     access_log: bool
     """Whether to log a line for each request: it takes as long as decoding a small payload."""
 
@@ -41,6 +42,7 @@ def local_settings(environ: Environ) -> LocalSettings:
         workers=_number(environ, "WORKERS", 1, MAX_WORKERS),
         metrics_port=_metrics_port(environ),
         emf=choice(environ, "CODEC_METRICS") == "emf",
+        traces=choice(environ, "CODEC_TRACES") == "otlp",
         access_log=choice(environ, "ACCESS_LOG") == "on",
     )
     if (settings.tls_cert is None) != (settings.tls_key is None):
