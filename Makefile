@@ -34,7 +34,7 @@ check: $(SYNCED) $(TEMPORAL_READY) $(UI_SERVER_READY) ## run lint, types and tes
 SUITE ?= speed
 suite-speed = $(BENCH)/bin/python -m benchmarks --write && $(RUN) python -m benchmarks.invocation --write
 suite-cold = $(RUN) python -m benchmarks.cold_start --write
-suite-burst = $(RUN) python -m benchmarks.burst --write
+suite-burst = $(RUN) python -m benchmarks.burst --write && $(RUN) python -m benchmarks.throttled --write
 suite-namespaces = $(RUN) python -m benchmarks.many_namespaces --write
 suite-servers = $(BENCH)/bin/python -m benchmarks.http_servers --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write

@@ -72,6 +72,13 @@ def _start(contestant: Contestant, settings: Mapping[str, str], runtime: Path) -
 @contextmanager
 def surroundings(folder: Path) -> Iterator[dict[str, str]]:
     """An issuer, a ring and a policy, as both servers' settings name them."""
+    with surroundings_with_gate(folder) as (settings, _):
+        yield settings
+
+
+@contextmanager
+def surroundings_with_gate(folder: Path) -> Iterator[tuple[dict[str, str], Gate]]:
+    """The same, and the gate in front of AWS."""
     with issuer(folder) as published, moto_server() as moto, gate(moto) as door:
         aws = client(moto)
         ring = {
@@ -88,7 +95,7 @@ def surroundings(folder: Path) -> Iterator[dict[str, str]]:
         client(moto, "ssm").put_parameter(
             Name=PARAMETER, Value=json.dumps({"grants": [grant]}), Type="String"
         )
-        yield _settings(published, door, secret)
+        yield _settings(published, door, secret), door
 
 
 def _settings(published: Issuer, door: Gate, secret: str) -> dict[str, str]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import burst, growth, invocation, memory, runtime_json, soak
+from benchmarks import burst, growth, invocation, memory, runtime_json, soak, throttled
 from benchmarks.cases import Case
 from benchmarks.cold_contestants import ORIGIN, Contestant
-from benchmarks.cold_start import surroundings
+from benchmarks.cold_start import surroundings, surroundings_with_gate
 from tests.rigs.lambda_events import Request
 from tests.rigs.lambda_runtime import RUNTIME, artifact
 
@@ -33,6 +33,17 @@ def test_a_soak_tells_what_is_resident(home: str) -> None:
 def test_a_large_request_is_told_in_sizes_of_its_own() -> None:
     case = Case("large", 1, 1 << 20, 1)
     assert 1 < memory.times_its_size(memory.local_server, "decode", case) < 20
+
+
+def test_environments_that_start_at_once_wait_for_a_limited_store() -> None:
+    """Half of their reads are refused at first, and no request fails."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        surroundings_with_gate(Path(scratch)) as (settings, door),
+    ):
+        found = throttled.stampede(settings, door, 60)
+    assert found.statuses == {200: 60}
+    assert "**0 requests fail**" in found.told
 
 
 def test_a_page_is_answered_by_new_environments_and_by_one_that_is_warm() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 512
 
     def handle_error(self, *_: Any) -> None:
         """A client that gave up is what some tests are about."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -35,6 +36,7 @@ class Gate(ThreadingHTTPServer):
     """Hands requests on to moto; `fault` decides what happens to those that read a value."""
 
     daemon_threads = True
+    request_queue_size = 512
 
     def __init__(self, moto_port: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -43,6 +45,10 @@ class Gate(ThreadingHTTPServer):
         self.fault: str | dict[str, Any] | None = None
         self.open = threading.Event()
         self.open.set()
+        self.limits: dict[str, float] = {}
+        self.refused: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}
 
     @property
     def url(self) -> str:
@@ -53,6 +59,18 @@ class Gate(ThreadingHTTPServer):
     def reads(self) -> int:
         """How often a value was asked for."""
         return self.calls.count("GetSecretValue")
+
+    def throttles(self, operation: str) -> bool:
+        """Whether this one is too many: `limits` says how many a second are answered."""
+        if (limit := self.limits.get(operation)) is None:
+            return False
+        with self._lock:
+            now = time.monotonic()
+            left, at = self._left.get(operation, (limit, now))
+            left = min(limit, left + (now - at) * limit)
+            self._left[operation] = (left - 1 if left >= 1 else left), now
+            self.refused[operation] += left < 1
+        return left < 1
 
     def handle_error(self, *_: Any) -> None:
         """A client that gave up is what some tests are about."""
@@ -68,7 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.calls.append(operation)
         self.server.open.wait(20)
         fault = self.server.fault if operation == "GetSecretValue" else None
-        if fault is None:
+        if self.server.throttles(operation):
+            self._answer(400, json.dumps({"__type": "ThrottlingException"}).encode())
+        elif fault is None:
             self._answer(*self._forward(body))
         elif isinstance(fault, dict):
             self._answer(200, json.dumps({"ARN": "a", "Name": "n", **fault}).encode())
