@@ -39,6 +39,8 @@ MODULES = {
     "handlers/access/documents.py": [f"{ACCESS}documents.py", f"{ACCESS}jwks.py"],
     "handlers/access/cloud.py": [f"{ACCESS}cloud.py"],
     "handlers/access/cloud_ops.py": [f"{ACCESS}cloud.py"],
+    "handlers/access/groups.py": [f"{ACCESS}cloud.py"],
+    "handlers/access/listed.py": [f"{ACCESS}cloud.py"],
     "codec/temporal_codec/https.py": [f"{ACCESS}documents.py"],
     "codec/temporal_codec/policy/document.py": ["tests/codec/policy"],
     "codec/temporal_codec/policy/grants.py": ["tests/codec/policy"],

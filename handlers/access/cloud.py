@@ -5,7 +5,7 @@
 
 The first asks whether the account knows this person at all: a stranger costs one request in five
 minutes, however many namespaces they name. The second asks whether the person has access to this
-namespace, of their own or through a group.
+namespace, of their own or through a group; `groups` says how much a group gives.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.cloud_ops import CloudOps
+from handlers.access.groups import writers
 from temporal_codec.cached import Cached, InThread, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
@@ -33,6 +34,7 @@ _MINUTE = 60
 # What held once at start holds.
 _FOREVER = Life(fresh=math.inf, last_good=math.inf, cooldown=30)
 
+_NO_PERSON = "; Temporal Cloud is asked by e-mail address, and a service account has none"
 _ACCOUNT_ROLES = frozenset({"ROLE_OWNER", "ROLE_ADMIN"})
 _PERMISSIONS = {
     "PERMISSION_READ": READS,
@@ -52,8 +54,11 @@ class CloudAuthorizer:
         self._roles = CachedByName[str, Cached[str | None]](
             lambda email: Cached(lambda: ops.account_role(email), LIFE, clock), MAX_REMEMBERED
         )
-        self._permissions = CachedByName[tuple[str, str], Cached[str | None]](
+        self._permissions = CachedByName[tuple[str, str], Cached[tuple[str, str] | None]](
             lambda pair: Cached(lambda: ops.permission(*pair), LIFE, clock), MAX_REMEMBERED
+        )
+        self._writers = CachedByName[str, Cached[frozenset[str]]](
+            lambda name: Cached(lambda: writers(ops, name), LIFE, clock), MAX_REMEMBERED
         )
 
     async def decide(
@@ -61,7 +66,7 @@ class CloudAuthorizer:
     ) -> Decision:
         """See `Authorizer`."""
         if identity.email is None:
-            return Decision(None)
+            return Decision(None, why=f"{identity.no_email}{_NO_PERSON}", reason="no-email")
         roles = self._roles[identity.email]
         role = await _found(roles, in_thread)
         if role is None:
@@ -72,18 +77,23 @@ class CloudAuthorizer:
         permissions = self._permissions[identity.email, namespace]
         if not self._may_ask(identity.email, namespace, permissions):
             return Decision(None, why="this person asks for too many namespaces at once")
-        permission = await _found(permissions, in_thread)
-        if permission is None or operation not in _PERMISSIONS.get(permission, READS):
+        listed = await _found(permissions, in_thread)
+        if listed is None:
             return _decision(None, roles, permissions)
-        known = permission if permission in _PERMISSIONS else "listed"
-        return _decision(known, roles, permissions)
+        user, permission = listed
+        asked: list[Cached[Any]] = [roles, permissions]
+        rule: str | None = permission if permission in _PERMISSIONS else "listed"
+        if operation not in _PERMISSIONS.get(permission, READS):
+            asked.append(self._writers[namespace])
+            rule = "group" if user in await _found(self._writers[namespace], in_thread) else None
+        return _decision(rule, *asked)
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
         """See `Authorizer`: which people it must look up is not known yet, but the API key is."""
         return {"cloud-api-key": self._ops.key, "cloud-canary": self._canary}
 
-    def _may_ask(self, email: str, namespace: str, cached: Cached[str | None]) -> bool:
+    def _may_ask(self, email: str, namespace: str, cached: Cached[Any]) -> bool:
         # Names that are invented must not use up the account's quota.
         with suppress(Unavailable):
             try:
@@ -105,7 +115,7 @@ class CloudAuthorizer:
         return True
 
 
-def _decision(rule: str | None, *asked: Cached[str | None]) -> Decision:
+def _decision(rule: str | None, *asked: Cached[Any]) -> Decision:
     stale = any(each.is_stale for each in asked)
     return Decision(rule and f"temporal-cloud {rule}", ("policy",) if stale else ())
 

@@ -1,6 +1,6 @@
 """The secret that holds an API key of Temporal Cloud."""
 
-from handlers.access.cloud_ops import CloudError
+from handlers.access.listed import CloudError
 from temporal_codec.aws import AwsError, Service, region_of
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.secrets_manager import CURRENT, secret_text

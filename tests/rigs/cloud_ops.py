@@ -14,11 +14,25 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from google.protobuf import json_format  # noqa: TID251 — it is what the gateway's JSON comes from
-from temporalio.api.cloud.cloudservice.v1 import GetUsersResponse
-from temporalio.api.cloud.identity.v1 import Access, AccountAccess, NamespaceAccess, User, UserSpec
+from temporalio.api.cloud.cloudservice.v1 import (
+    GetUserGroupMembersResponse,
+    GetUserGroupsResponse,
+    GetUsersResponse,
+)
+from temporalio.api.cloud.identity.v1 import (
+    Access,
+    AccountAccess,
+    NamespaceAccess,
+    User,
+    UserGroup,
+    UserGroupMember,
+    UserGroupMemberId,
+    UserGroupSpec,
+    UserSpec,
+)
 from temporalio.api.cloud.resource.v1 import ResourceState
 
 from tests.rigs.issuer import certificate
@@ -48,6 +62,13 @@ def user(
     return User(id=f"u-{email}", spec=UserSpec(email=email, access=access), state=value)
 
 
+def team(number: int, state: str = "ACTIVE", **permissions: str) -> UserGroup:
+    """A group with permissions by namespace."""
+    spec = UserGroupSpec(display_name=f"team {number}", access=user("", **permissions).spec.access)
+    value = ResourceState.Value(f"RESOURCE_STATE_{state}")
+    return UserGroup(id=f"g/{number}", spec=spec, state=value)
+
+
 @dataclass
 class CloudOps:
     """An account. `fault` says how the API fails; `document` is what it says instead."""
@@ -57,6 +78,11 @@ class CloudOps:
     users: list[User] = field(default_factory=list)
     groups: dict[str, set[str]] = field(default_factory=dict)
     """Who has access to a namespace through a group."""
+    teams: list[UserGroup] = field(default_factory=list)
+    members: dict[str, list[str]] = field(default_factory=dict)
+    """The ids of the users in each of the teams, by its id."""
+    shows_teams: bool = True
+    """Whether the key may see groups and their members."""
     namespaces: set[str] = field(default_factory=lambda: {"orders.a1b2c", "billing.a1b2c"})
     canaries: int = 0
     """How often a namespace that cannot exist was asked for."""
@@ -96,11 +122,33 @@ class CloudOps:
         self.asked.append(asked)
         if headers.get("authorization") != f"Bearer {self.key}":
             return _problem(401)
+        if path.startswith("/cloud/user-groups"):
+            return self._of_teams(path, asked)
         if path != "/cloud/users" or not headers.get("temporal-cloud-api-version"):
             return _problem(404 if path != "/cloud/users" else 400)
         if asked.get("namespace", "orders.a1b2c") not in self.namespaces:
             return _problem(404)
         return 200, self._page(asked) if self.document is None else self.document
+
+    def _of_teams(self, path: str, asked: dict[str, str]) -> tuple[int, bytes]:
+        if not self.shows_teams:
+            return _problem(403)
+        page: GetUserGroupsResponse | GetUserGroupMembersResponse
+        if not path.endswith("/members"):
+            fits = (t for t in self.teams if asked["namespace"] in t.spec.access.namespace_accesses)
+            page = GetUserGroupsResponse(groups=fits)
+        else:
+            ids = self.members[unquote(path.split("/")[-2])]
+            start = int(asked.get("pageToken", "0"))
+            rest = start + self.page_size
+            page = GetUserGroupMembersResponse(
+                members=[
+                    UserGroupMember(member_id=UserGroupMemberId(user_id=each))
+                    for each in ids[start:rest]
+                ],
+                next_page_token=str(rest) if rest < len(ids) else "",
+            )
+        return 200, json_format.MessageToJson(page).encode()
 
     def _page(self, asked: dict[str, str]) -> bytes:
         matching = [each for each in self.users if self._fits(each, asked)]

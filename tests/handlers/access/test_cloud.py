@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from handlers.access.cloud import MAX_NEW, CloudAuthorizer
 from handlers.access.cloud_key import Secret
 from handlers.access.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.access.cloud_ops import CloudOps as Client
+from handlers.access.groups import MAX_GROUPS
 from handlers.access.guard import Guard, make_guard
 from handlers.access.jwks import Jwks
 from handlers.access.token import Verifier
@@ -29,7 +31,7 @@ from temporal_codec.policy import Identity
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import Denied, allow, decided, here
 from tests.handlers.calls import JSON_HEADERS, Reply, call
-from tests.rigs.cloud_ops import KEY, CloudOps, cloud_ops, user
+from tests.rigs.cloud_ops import KEY, CloudOps, cloud_ops, team, user
 from tests.rigs.issuer import AUDIENCE, EMAIL_CLAIM, ISSUER, claims, jwk, rsa_key, token
 from tests.rigs.processes import ROOT
 from tests.rigs.secrets_manager import Gate, client, new_secret
@@ -171,6 +173,98 @@ def test_access_by_a_group_is_for_reading(cloud: CloudAuthorizer, account: Cloud
     assert allow(cloud, who(), ORDERS, "decode") == "temporal-cloud listed"
 
 
+def in_team(account: CloudOps, permission: str, members: list[str], **more: Any) -> None:
+    """Ana reads in one namespace, by herself; a group has this permission there."""
+    account.users = [user(ANA, "READ", orders="READ")]
+    account.teams = [team(1, orders=permission, **more)]
+    account.members = {"g/1": members}
+
+
+@pytest.mark.parametrize("permission", ["WRITE", "ADMIN"])
+@pytest.mark.parametrize("page_size", [1, 100])
+def test_a_group_may_let_its_members_write(
+    cloud: CloudAuthorizer, account: CloudOps, permission: str, page_size: int
+) -> None:
+    """As Temporal Cloud has it: the most that a person has, of their own or by any group."""
+    account.page_size = page_size
+    in_team(account, permission, ["u-other", f"u-{ANA}"])
+    assert allows(cloud) == EVERYTHING
+    assert allow(cloud, who(), ORDERS, "encode") == "temporal-cloud group"
+    assert allow(cloud, who(), ORDERS, "decode") == "temporal-cloud PERMISSION_READ"
+    assert allows(cloud, namespace=BILLING) == set()
+
+
+NOT_BY_GROUP: dict[str, tuple[str, list[str], dict[str, Any]]] = {
+    "it reads": ("READ", [f"u-{ANA}"], {}),
+    "another's": ("WRITE", ["u-other", "", f"u-{ANA}x"], {}),
+    "it is deleted": ("WRITE", [f"u-{ANA}"], {"state": "DELETED"}),
+}
+
+
+@pytest.mark.parametrize("name", NOT_BY_GROUP)
+def test_what_no_group_gives(cloud: CloudAuthorizer, account: CloudOps, name: str) -> None:
+    permission, members, more = NOT_BY_GROUP[name]
+    in_team(account, permission, members, **more)
+    assert allows(cloud) == READING
+
+
+def test_a_key_that_may_not_see_groups_lets_read(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    in_team(account, "WRITE", [f"u-{ANA}"])
+    account.shows_teams = False
+    assert allows(cloud) == READING
+
+
+def test_groups_are_asked_for_only_to_write_and_for_five_minutes(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    """Reading costs nothing more; two requests serve everybody in the namespace."""
+    in_team(account, "WRITE", [f"u-{ANA}"])
+    bob = "bob@example.com"
+    account.users.append(user(bob, orders="READ"))
+    allow(cloud, who(), ORDERS, "decode")
+    assert not any("user-groups" in line for line in account.lines)
+    for _ in range(3):
+        allow(cloud, who(), ORDERS, "encode")
+        assert "encode" not in allows(cloud, bob)
+    asked = [line for line in account.lines if "user-groups" in line]
+    assert asked == [
+        f"/cloud/user-groups?namespace={ORDERS}",
+        "/cloud/user-groups/g%2F1/members?pageSize=1000",
+    ]
+    account.members = {"g/1": []}
+    clock.advance(301)
+    assert allows(cloud) == READING
+
+
+def test_so_many_groups_are_asked_and_no_more(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    """A namespace with hundreds of groups does not use up the account's quota."""
+    account.users = [user(ANA, orders="READ")]
+    account.teams = [team(number, orders="WRITE") for number in range(50)]
+    account.members = {f"g/{number}": ["u-other"] for number in range(50)}
+    account.members["g/49"] = [f"u-{ANA}"]
+    assert allows(cloud) == READING
+    assert sum("/members" in line for line in account.lines) == MAX_GROUPS
+
+
+def test_an_outage_of_groups_is_an_outage(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    in_team(account, "WRITE", [f"u-{ANA}"])
+    allow(cloud, who(), ORDERS, "decode")
+    account.fault = "503"
+    with pytest.raises(PolicyUnavailable):
+        allow(cloud, who(), ORDERS, "encode")
+    assert allow(cloud, who(), ORDERS, "decode")
+
+
+def test_a_service_account_is_named_as_such(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    """It has no address, which is what Temporal Cloud is asked by: nothing is asked."""
+    robot = replace(who(None), no_email="the token has no claim email")
+    told = decided(cloud, robot, ORDERS, "decode")
+    assert (told.rule, told.reason) == (None, "no-email")
+    assert told.why.startswith("the token has no claim email; ")
+    assert "a service account has none" in told.why
+    assert account.asked == []
+
+
 def test_a_key_that_does_not_see_access_lets_read(
     cloud: CloudAuthorizer, account: CloudOps
 ) -> None:
@@ -237,7 +331,7 @@ def test_what_is_asked_is_encoded(cloud: CloudAuthorizer, account: CloudOps) -> 
     """An address may hold characters that mean something in a query."""
     email = "a&namespace=x#?+%41=/\\'\"@example.com"
     account.users = [user(email, orders="READ")]
-    assert allows(cloud, email) == READING
+    assert allow(cloud, who(email), ORDERS, "decode")
     assert account.asked == [{"email": email}, {"email": email, "namespace": ORDERS}]
     assert all(line.count("&") <= 1 and "#" not in line for line in account.lines)
 
