@@ -94,7 +94,7 @@ def build_app(
             passes = settings.access and settings.access.passes_through
             if not (passes and OPERATIONS[name].passes_through):
                 raise Problem(denial)
-            run = pass_through
+            run, request.record.reason = pass_through, denial
         body = await request.body()
         try:
             return await run(Job(namespace, wire.read(body, wire.MAX_PAYLOADS), request), tools)

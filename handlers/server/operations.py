@@ -129,7 +129,7 @@ async def pass_through(job: Job, _tools: Tools) -> Response:
     """Return the payloads as they came, to a caller that the policy denies."""
     record = job.request.record
     record.payloads = len(job.payloads)
-    record.outcome, record.reason = "passed-through", "denied"
+    record.outcome = "passed-through"
     return _response(job, assemble([render_received(payload) for payload in job.payloads]), {})
 
 

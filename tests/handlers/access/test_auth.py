@@ -399,6 +399,21 @@ def test_passthrough_gives_payloads_back_and_encodes_nothing(published: Issuer) 
         assert ask(server, "Bearer a.b.c").status_code == 401
 
 
+def test_passthrough_of_a_token_without_an_address_says_why(published: Issuer) -> None:
+    """The caller sees ciphertext, and the record has the reason of its own, with the detail."""
+    with codec_server({**published.settings(), "CODEC_ON_DENY": "passthrough"}) as server:
+        bearer = token(payload=claims(**{EMAIL_CLAIM: None}))
+        reply = ask(server, f"Bearer {bearer}")
+        assert (reply.status_code, reply.json()) == (200, json.loads(OURS))
+        assert ask(server, f"Bearer {bearer}", "/encode").status_code == 403
+        (first, second) = (json.loads(r) for r in server.log().splitlines() if r.startswith("{"))
+    assert (first["outcome"], first["reason"]) == ("passed-through", "no-email")
+    assert (second["outcome"], second["reason"]) == ("refused", "no-email")
+    for record in (first, second):
+        assert record["detail"].startswith(f"the token has no claim {EMAIL_CLAIM}")
+        assert "keys" not in record
+
+
 def test_without_a_policy_nobody_is_allowed(published: Issuer) -> None:
     """P1: default deny."""
     with codec_server(published.settings()) as server:

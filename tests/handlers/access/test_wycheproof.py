@@ -1,4 +1,4 @@
-"""Wycheproof's JWS and JWK vectors, the groups with public keys (tests/wycheproof/README.md)."""
+"""Wycheproof's JWS, JWK and RS256 vectors with public keys (tests/wycheproof/README.md)."""
 
 import json
 from contextlib import suppress
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handlers.access.jwks import JwksError, parse
-from handlers.access.jws import TokenRefused, read
+from handlers.access.jws import Jws, TokenRefused, read
+from tests.rigs.issuer import b64url
 
 FOLDER = Path(__file__).parents[2] / "wycheproof"
 Json = dict[str, Any]
@@ -81,4 +82,42 @@ def test_no_invalid_key_is_accepted(group: Json) -> None:
         key = parse(published if b'"keys"' in published else b'{"keys":[%b]}' % published)
         signed.check(key[signed.kid])
         taken = True
+    assert taken == (case["result"] == "valid")
+
+
+RS256 = [
+    (group["publicKey"], case)
+    for group in groups("rsa_signature_2048_sha256_test.json")
+    for case in group["tests"]
+]
+
+
+def test_all_signatures_are_here() -> None:
+    assert len(RS256) == 259
+
+
+def published(key: Json) -> bytes:
+    """This RSA key in a set of keys for RS256."""
+    numbers = (bytes.fromhex(key[name]).lstrip(b"\0") for name in ("modulus", "publicExponent"))
+    n, e = map(b64url, numbers)
+    return json.dumps(
+        {"keys": [{"kty": "RSA", "kid": "1", "alg": "RS256", "n": n, "e": e}]}
+    ).encode()
+
+
+@pytest.mark.parametrize(("key", "case"), RS256, ids=[str(case["tcId"]) for _, case in RS256])
+def test_a_signature_of_rs256(key: Json, case: Json) -> None:
+    """The padding is exact: what is merely acceptable is refused too, and so is an exponent of 3."""
+    if int(key["publicExponent"], 16) != 65537:
+        with pytest.raises(JwksError):
+            parse(published(key))
+        return
+    public = parse(published(key))["1"]
+    message, signature = bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"])
+    signed = Jws({}, "1", "RS256", b"", message, signature)
+    taken = True
+    try:
+        signed.check(public)
+    except TokenRefused:
+        taken = False
     assert taken == (case["result"] == "valid")
