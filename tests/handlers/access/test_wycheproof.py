@@ -107,7 +107,7 @@ def published(key: Json) -> bytes:
 
 @pytest.mark.parametrize(("key", "case"), RS256, ids=[str(case["tcId"]) for _, case in RS256])
 def test_a_signature_of_rs256(key: Json, case: Json) -> None:
-    """The padding is exact: what is merely acceptable is refused too, and so is an exponent of 3."""
+    """The padding is exact: what is merely acceptable is refused, and so is an exponent of 3."""
     if int(key["publicExponent"], 16) != 65537:
         with pytest.raises(JwksError):
             parse(published(key))
