@@ -1,6 +1,7 @@
 """The forms in which people have histories, each turned into lists of events.
 
 {"events": [...]}                     the CLI's and the Web UI's exports
+{"history": {"events": [...]}}        an answer of the Temporal Service's HTTP API
 [event, ...]                          an older Web UI's; the CLI's lines of JSON
 [{"events": [...]}, ...]              an archive: batches of one history
 {"items": [{"history": ...}, ...]}    Temporal Cloud's export: one history for each workflow
@@ -37,6 +38,8 @@ class _Document(msgspec.Struct):
     items: list[_Execution] | None = None
     workflows: list[_Execution] | None = None
     activities: list[msgspec.Raw] | None = None
+    history: _Batch | None = None
+    next_page_token: str | None = msgspec.field(default=None, name="nextPageToken")
 
 
 class _Start(msgspec.Struct):
@@ -78,8 +81,15 @@ def _from_json(name: str, text: bytes) -> list[Events]:
         if len(lines) < 2:
             raise
         return _from_list(name, lines)
+    forms = (document.events, document.items, document.workflows, document.history)
+    if sum(each is not None for each in forms) > 1:
+        raise NoHistory(f"{name} holds histories in two forms. {_EXPORT}")
     if document.events is not None:
         return [document.events]
+    if document.next_page_token:
+        raise NoHistory(f"{name} is one page of a history, and more follow. {_EXPORT}")
+    if document.history is not None:
+        return [document.history.events]
     if document.activities:
         raise NoHistory(f"{name} {_ACTIVITIES}")
     executions = document.items or document.workflows or []

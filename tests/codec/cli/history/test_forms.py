@@ -91,6 +91,27 @@ def test_an_archive_with_a_broken_batch_is_refused(
     assert not output.exists()
 
 
+def test_an_answer_of_the_http_api_is_a_history(file: Path) -> None:
+    """If it is whole: of several pages, the first alone would hide what follows."""
+    answer = {"history": {"events": [FIRST, SECOND]}, "archived": False, "nextPageToken": ""}
+    file.write_text(json.dumps(answer))
+    assert run("scan", file).said.startswith("encrypted")
+    file.write_text(json.dumps({**answer, "nextPageToken": "AAE="}))
+    done = run("scan", file)
+    assert done.code == 2
+    assert "one page of a history" in done.said
+
+
+@pytest.mark.parametrize("other", ["history", "items", "workflows"])
+def test_histories_in_two_forms_are_refused(other: str, file: Path) -> None:
+    """One of them would be overlooked."""
+    inner: Any = {"events": [FIRST]} if other == "history" else [{"history": {"events": [FIRST]}}]
+    file.write_text(json.dumps({"events": [FIRST], other: inner}))
+    done = run("scan", file)
+    assert done.code == 2
+    assert "in two forms" in done.said
+
+
 def export(*histories: dict[str, Any]) -> WorkflowExecutions:
     """An export of Temporal Cloud."""
     message = WorkflowExecutions()
