@@ -41,7 +41,7 @@ POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
 BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 335),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 335),
-    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 236),
+    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 237),
     "handlers.preflight": ({"handlers"}, 11),
 }
 

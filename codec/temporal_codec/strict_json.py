@@ -1,13 +1,34 @@
 """JSON from strangers, read in one way only: no member twice, no depth, no odd text."""
 
 import json
-from typing import Any
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from typing import Any, TypeVar
+
+import msgspec
 
 MAX_DEPTH = 8
+UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)  # as PowerShell writes files
+
+T = TypeVar("T")
 
 
 class NotStrict(Exception):
     """The text can be read in more than one way, or not at all."""
+
+
+def read_document(text: bytes, kind: type[T]) -> T:
+    """A document that people write, as a Struct; raises NotStrict, which says what is wrong where.
+
+    A byte order mark is accepted, as Windows editors write it.
+    """
+    if text.startswith(UTF16):
+        raise NotStrict("it is UTF-16: save it as UTF-8")
+    text = text.removeprefix(BOM_UTF8)
+    read_object(text)  # msgspec accepts a member twice
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:  # it names the place and the expected type
+        raise NotStrict(str(error).replace("`$.", "`")) from None
 
 
 def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:

@@ -6,7 +6,6 @@
               "audiences": ["https://saas-api.tmprl.cloud"]}]}
 """
 
-import codecs
 import re
 from typing import Annotated, Literal
 
@@ -14,7 +13,7 @@ import msgspec
 
 from handlers.settings.issuer import ALGORITHMS, Algorithm, Issuer, Trust
 from temporal_codec.errors import CodecError
-from temporal_codec.strict_json import NotStrict, read_object
+from temporal_codec.strict_json import NotStrict, read_document
 
 MAX_BYTES = 65_536
 MAX_ISSUERS = 32
@@ -76,13 +75,9 @@ class TrustDocument(msgspec.Struct, forbid_unknown_fields=True):
 
 def parse(document: bytes, *, with_cookies: bool = False) -> Trust:
     """The trust; raises TrustError. Cookies may be named only if CODEC_CREDENTIALS is true."""
-    document = document.removeprefix(codecs.BOM_UTF8)
-    if document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise TrustError("it is UTF-16: save it as UTF-8")
     try:
-        read_object(document)  # msgspec accepts a member twice
-        read = msgspec.json.decode(document, type=TrustDocument)
-    except (NotStrict, msgspec.MsgspecError) as error:
+        read = read_document(document, TrustDocument)
+    except NotStrict as error:
         raise TrustError(str(error)) from None
     if not 0 < len(read.issuers) <= MAX_ISSUERS:
         raise TrustError(f"issuers: there must be 1 to {MAX_ISSUERS}")

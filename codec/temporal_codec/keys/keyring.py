@@ -1,6 +1,6 @@
 """Key rings, and the JSON form in which secrets and files hold them."""
 
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,8 +10,8 @@ from pybase64 import b64decode, b64encode
 
 from temporal_codec.errors import KeyringError, KeyringUnavailable
 from temporal_codec.keys.key import Key
+from temporal_codec.strict_json import NotStrict, read_document
 
-UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)  # as PowerShell writes files
 MAX_RING_BYTES = 65_536  # what a Secrets Manager secret holds at most
 
 
@@ -61,12 +61,10 @@ class Keyring:
         """Read a ring; raises KeyringError, whose message says where the fault is."""
         if len(text) > MAX_RING_BYTES:
             raise KeyringError(f"a key ring has at most {MAX_RING_BYTES} bytes, not {len(text)}")
-        if text.startswith(UTF16):
-            raise KeyringError("the key ring is UTF-16: save it as UTF-8")
         try:
-            ring = _DECODER.decode(text.removeprefix(BOM_UTF8))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise KeyringError(f"not a key ring: {_plain(error)}") from None
+            ring = read_document(text, _Ring)
+        except NotStrict as error:
+            raise KeyringError(f"not a key ring: {error}") from None
         keys = [_key(index, entry) for index, entry in enumerate(ring.keys)]
         return cls(keys, derives=ring.derive is not None)
 
@@ -135,14 +133,6 @@ class _Entry(msgspec.Struct, omit_defaults=True):
 class _Ring(msgspec.Struct, omit_defaults=True):
     keys: list[_Entry]
     derive: Literal["namespace"] | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Ring)
-
-
-def _plain(error: Exception) -> str:
-    # msgspec names the place and the expected type; the others would quote the text.
-    return str(error) if isinstance(error, msgspec.MsgspecError) else "the text cannot be read"
 
 
 def _entry(key: Key) -> _Entry:

@@ -9,7 +9,6 @@
 E-mail addresses are compared in lower case, everything else exactly.
 """
 
-import codecs
 from collections.abc import Iterator
 from typing import Literal
 
@@ -19,7 +18,7 @@ from temporal_codec.errors import PolicyError
 from temporal_codec.operations import OPERATIONS
 from temporal_codec.policy.grants import DOMAIN, EMAIL, GROUP, SUBJECT, Grant, Policy
 from temporal_codec.policy.patterns import Pattern, email_pattern
-from temporal_codec.strict_json import NotStrict, read_object
+from temporal_codec.strict_json import NotStrict, read_document
 
 MAX_BYTES = 4_000_000
 _MEMBERS = "members:"
@@ -53,18 +52,12 @@ class PolicyDocument(msgspec.Struct, forbid_unknown_fields=True):
 
 def parse(document: bytes) -> Policy:
     """The policy; raises PolicyError, which says where the document is wrong."""
-    document = document.removeprefix(codecs.BOM_UTF8)
     if len(document) > MAX_BYTES:
         raise PolicyError(f"it has more than {MAX_BYTES} bytes")
-    if document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise PolicyError("it is UTF-16: save it as UTF-8")
     try:
-        read_object(document)  # msgspec accepts a member twice
-        read = msgspec.json.decode(document, type=PolicyDocument)
+        read = read_document(document, PolicyDocument)
     except NotStrict as error:
         raise PolicyError(str(error)) from None
-    except msgspec.MsgspecError as error:
-        raise PolicyError(str(error).replace("`$.", "`")) from None
     warnings: list[str] = []
     members = {
         name: _keys(f"groups.{name}", listed, warnings, {}) for name, listed in read.groups.items()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from temporal_codec.cli.errors import WrongUsage
-from temporal_codec.keys.keyring import UTF16
+from temporal_codec.strict_json import UTF16
 
 VARIABLE = "TEMPORAL_CODEC_TOKEN"
 CLI_VARIABLE = "TEMPORAL_CODEC_AUTH"

@@ -1,6 +1,5 @@
 """An exported history: a file that a stranger may have written, read one event at a time."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,8 +7,11 @@ from typing import Any, TypeAlias
 from temporal_codec.cli.errors import NoHistory
 from temporal_codec.cli.history.forms import Events, events_of
 from temporal_codec.cli.history.text import MAX_BYTES, STDIN, as_utf8, read_text
+from temporal_codec.strict_json import NotStrict, read_object
 
 __all__ = ["MAX_BYTES", "STDIN", "HistoryFile", "Json", "read_text"]
+
+MAX_DEPTH = 300  # causes of failures nest
 
 Json: TypeAlias = Any
 """What json.loads gives."""
@@ -49,20 +51,7 @@ class HistoryFile:
 
 def _parsed(place: str, text: bytes) -> Json:
     try:
-        event = json.loads(text.decode(), object_pairs_hook=_members, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise NoHistory(f"{place} is not unambiguous JSON.") from None
-    if not isinstance(event, dict):
-        raise NoHistory(f"{place} is not an event.")
-    return event
-
-
-def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError  # of two members with one name, one could hide something
-    return members
-
-
-def _refuse(_name: str) -> None:
-    raise ValueError  # NaN and Infinity are not JSON
+        # Of two members with one name, one could hide something.
+        return read_object(text, MAX_DEPTH)
+    except NotStrict as error:
+        raise NoHistory(f"{place} is not unambiguous JSON: {error}.") from None

@@ -11,7 +11,7 @@ from pybase64 import b64decode
 from temporal_codec.cli.errors import CliError
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
-from temporal_codec.keys.keyring import UTF16
+from temporal_codec.strict_json import UTF16
 
 # Older than any new key: an imported key decrypts, and encrypts only if no newer key does.
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
