@@ -39,8 +39,8 @@ CRYPTOGRAPHY = {"_cffi_backend", "_openssl", "cryptography"}
 CODEC = {*CRYPTOGRAPHY, "temporal_codec", "google", "handlers", "msgspec", "pybase64"}
 POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
 BUDGET = {
-    "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 335),
-    "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "jwt", "mangum"}, 335),
+    "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "mangum"}, 300),
+    "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "mangum"}, 300),
     "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 237),
     "handlers.preflight": ({"handlers"}, 11),
 }
@@ -65,8 +65,8 @@ def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
     [
         ("temporal_codec", HEAVY),
         ("temporal_codec.wire", HEAVY),
-        ("handlers.decode", HEAVY - {"jwt"}),
-        ("handlers.encode", HEAVY - {"jwt"}),
+        ("handlers.decode", HEAVY),
+        ("handlers.encode", HEAVY),
         ("handlers.preflight", EVERYTHING),
     ],
 )

@@ -6,17 +6,9 @@ from functools import cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    SECP384R1,
-    EllipticCurve,
-    EllipticCurvePublicNumbers,
-)
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-from jwt.utils import base64url_decode
 
-from handlers.access.jws import Key
+from handlers.access.jws import Key, base64url
 from temporal_codec.cached import Cached, InThread, Unavailable
 from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import CodecError
@@ -28,10 +20,6 @@ LIFE = Life(fresh=300, last_good=3600, cooldown=30)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _BITS = range(2048, 4097)
 _EXPONENT = 65537
-_CURVES: dict[object, tuple[EllipticCurve, str]] = {
-    "P-256": (SECP256R1(), "ES256"),
-    "P-384": (SECP384R1(), "ES384"),
-}
 _RSA = frozenset({"RS256", "PS256"})
 _FIELD = 2**255 - 19
 # The heights of Ed25519's points of small order: with such a key, signatures fit any message.
@@ -121,27 +109,35 @@ def _usable(entry: dict[str, Any]) -> Key | None:
 
 
 def _rsa(entry: dict[str, Any]) -> Key:
-    modulus, exponent = (int.from_bytes(base64url_decode(entry[name])) for name in ("n", "e"))
+    modulus, exponent = (int.from_bytes(base64url(entry[name])) for name in ("n", "e"))
     if exponent != _EXPONENT or modulus.bit_length() not in _BITS or _is_weak(modulus):
         raise ValueError
     return Key(RSAPublicNumbers(exponent, modulus).public_key(), _RSA)
 
 
 def _elliptic(entry: dict[str, Any]) -> Key:
-    curve, algorithm = _CURVES[entry["crv"]]
-    x, y = (base64url_decode(entry[name]) for name in ("x", "y"))
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 — most sets have none
+
+    curves: dict[str, tuple[ec.EllipticCurve, str]] = {
+        "P-256": (ec.SECP256R1(), "ES256"),
+        "P-384": (ec.SECP384R1(), "ES384"),
+    }
+    curve, algorithm = curves[entry["crv"]]
+    x, y = (base64url(entry[name]) for name in ("x", "y"))
     if {len(x), len(y)} != {curve.key_size // 8}:
         raise ValueError
-    numbers = EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve)
     return Key(numbers.public_key(), frozenset({algorithm}))  # ValueError for a point off the curve
 
 
 def _edwards(entry: dict[str, Any]) -> Key:
-    point = base64url_decode(entry["x"])
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 — as above
+
+    point = base64url(entry["x"])
     height = int.from_bytes(point, "little") & (2**255 - 1)
     if entry.get("crv") != "Ed25519" or height in _SMALL_ORDER:
         raise ValueError
-    return Key(Ed25519PublicKey.from_public_bytes(point), frozenset({"EdDSA"}))
+    return Key(ed25519.Ed25519PublicKey.from_public_bytes(point), frozenset({"EdDSA"}))
 
 
 _MAKERS: dict[str, Callable[[dict[str, Any]], Key]] = {
