@@ -37,6 +37,7 @@ suite-cold = $(RUN) python -m benchmarks.cold_start --write
 suite-burst = $(RUN) python -m benchmarks.burst --write && $(RUN) python -m benchmarks.throttled --write
 suite-namespaces = $(RUN) python -m benchmarks.many_namespaces --write
 suite-servers = $(BENCH)/bin/python -m benchmarks.http_servers --write
+suite-load = $(RUN) python -m benchmarks.endurance --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write
 suite-instructions = $(BENCH)/bin/python -m benchmarks.instructions --write
 

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from temporal_codec import Key
 from temporal_codec.encryption import seal, sealed_metadata
 from temporal_codec.keys.keyring import development_ring
 from temporal_codec.protobuf import serialize
@@ -29,12 +30,12 @@ class Case:
         """One payload's plaintext: a JSON string."""
         return b'"' + b"x" * (self.size - 2) + b'"'
 
-    def sealed(self) -> bytes:
+    def sealed(self, key: Key = KEY) -> bytes:
         """The body of a request to /decode, as the Web UI writes it."""
         return _body(
             (
-                sealed_metadata(KEY),
-                seal(KEY, serialize(JSON_PLAIN, self.data), os.urandom(12)),
+                sealed_metadata(key),
+                seal(key, serialize(JSON_PLAIN, self.data), os.urandom(12)),
             )
             for _ in range(self.payloads)
         )

@@ -28,9 +28,14 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self) -> bytes:
-        """The answer, head and all; raises RuntimeError if its status is another."""
+        """The answer, head and all; raises RuntimeError if it is cut or its status is another.
+
+        If the server closes before it answers, this is a ConnectionError.
+        """
         self._socket.sendall(self._request)
         answer = self._socket.recv(1 << 20)
+        if not answer:
+            raise ConnectionResetError
         while _END not in answer:
             answer += self._more()
         head, _, body = answer.partition(_END)
