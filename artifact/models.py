@@ -16,6 +16,7 @@ CALLED = {
         "BatchGetSecretValue",
         "DescribeSecret",
         "GetSecretValue",
+        "ListSecrets",
         "PutSecretValue",
         "UpdateSecretVersionStage",
     ),

@@ -175,16 +175,22 @@ _settings = rotation_settings(os.environ)
 
 
 @_logger.inject_lambda_context(log_event=False)
-def handler(event: Event, _context: Any) -> None:  # noqa: ANN401 — the runtime's own object
+def handler(event: Event, context: Any) -> None:  # noqa: ANN401 — the runtime's own object
     """Run one step; an exception makes Secrets Manager retry later, and raises the alarm."""
     global _client  # noqa: PLW0603 — an entry file's state: one client for the environment
-    step = _STEPS.get(str(event.get("Step")))
+    step, now = _STEPS.get(str(event.get("Step"))), datetime.now(UTC)
+    _client = _client or make_client("secretsmanager")
+    if event.get("Step") == "checkRotation":
+        from temporal_codec.keys.overdue import overdue  # noqa: PLC0415 — not for a rotation
+
+        for secret, why in overdue(_client, event["Secret"], context.invoked_function_arn, now):
+            _logger.error("rotation overdue", extra={"secret": secret, "cause": why})
+        return
     if step is None:
         raise RotationError("not a step of Secrets Manager's rotation")
-    _client = _client or make_client("secretsmanager")
     about = {"step": event["Step"], "secret": event["SecretId"]}
     try:
-        step(Rotation(_client, event, datetime.now(UTC), derives=_settings.derives))
+        step(Rotation(_client, event, now, derives=_settings.derives))
     except (KeyringError, RotationError) as error:
         _logger.error("rotation failed", extra={**about, "cause": str(error)})
         raise RotationError(str(error)) from None

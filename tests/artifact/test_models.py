@@ -42,7 +42,8 @@ def test_an_operation_that_botocore_does_not_know_ends_the_build() -> None:
 def test_whatever_service_the_code_names_stays() -> None:
     """Or its client could not be made on Lambda, though it can on a laptop."""
     roots = (ROOT / "codec/temporal_codec", ROOT / "handlers")
-    sources = [file.read_text() for root in roots for file in root.rglob("*.py")]
+    files = [file for root in roots for file in root.rglob("*.py") if "cli" not in file.parts]
+    sources = [file.read_text() for file in files]
     named = re.findall(r"(?:make_client|_service)\(.*?\"(\w+)\"", "".join(sources))
     assert {"s3", "secretsmanager", "ssm"} <= set(named) <= CALLED.keys()
 

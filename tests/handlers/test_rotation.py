@@ -16,6 +16,7 @@ from handlers.settings.rotation import RotationSettings
 from temporal_codec import Keyring
 from temporal_codec.keys.key import ROTATION_WAIT
 from tests.codec.rings import key
+from tests.rigs.processes import ROOT
 from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
@@ -267,6 +268,18 @@ def test_a_rotation_that_fails_names_its_ring_in_the_log(
     assert (line["levelname"], line["msg"]) == ("ERROR", "rotation failed")
     assert (line["secret"], line["step"]) == (broken, "createSecret")
     assert "not a key ring" in line["cause"]
+
+
+def test_a_rotation_that_never_ran_is_logged_with_its_ring(
+    aws: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stack's schedule asks; the template's metric filter looks for this line."""
+    secret = new_secret(aws)
+    rotation.handler({"Step": "checkRotation", "Secret": secret}, Context())
+    (line,) = [vars(each) for each in caplog.records if each.name == "codec-rotation"]
+    assert (line["levelname"], line["msg"]) == ("ERROR", "rotation overdue")
+    assert (line["secret"], line["cause"]) == (secret, "rotation is switched off")
+    assert '$.message = "rotation overdue"' in (ROOT / "template.yaml").read_text()
 
 
 def test_the_function_logs_no_value(aws: Any, caplog: pytest.LogCaptureFixture) -> None:

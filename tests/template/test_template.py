@@ -451,6 +451,7 @@ MAKES_DATA_KEYS = [
         "Resource": {"Fn::Split": [",", {"Ref": "KmsKeyArns"}]},
     },
 ]
+LISTS_SECRETS = {"Effect": "Allow", "Action": "secretsmanager:ListSecrets", "Resource": "*"}
 ROTATES = [
     {
         "Effect": "Allow",
@@ -462,6 +463,7 @@ ROTATES = [
         ],
         "Resource": RINGS,
     },
+    {"Fn::If": ["PerNamespace", LISTS_SECRETS, {"Ref": "AWS::NoValue"}]},
     {
         "Effect": "Allow",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -553,7 +555,17 @@ def test_each_function_may_do_exactly_this(name: str) -> None:
     ]
 
 
-def test_secrets_manager_alone_calls_the_rotation_function() -> None:
+def test_the_stack_s_schedule_calls_the_rotation_function_every_day() -> None:
+    """A rotation that never ran fails nowhere: somebody has to look."""
+    made = templates()["made"]["Resources"]
+    rule, permission = made["RotationCheck"], made["RotationCheckPermission"]
+    assert rule["Condition"] == permission["Condition"] == "ChecksRotation"
+    assert rule["Properties"]["ScheduleExpression"] == "rate(1 day)"
+    assert rule["Properties"]["Targets"][0]["Arn"] == {"Fn::GetAtt": ["RotationFunction", "Arn"]}
+    assert permission["Properties"]["SourceArn"] == {"Fn::GetAtt": ["RotationCheck", "Arn"]}
+
+
+def test_secrets_manager_alone_rotates_with_the_rotation_function() -> None:
     """And for this account alone."""
     (permission,) = [
         each
