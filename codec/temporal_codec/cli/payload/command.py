@@ -1,4 +1,4 @@
-"""`temporal-codec payload`: what lies in S3, of any size, downloaded, verified and opened."""
+"""`temporal-codec payload`: downloads, verifies and decrypts a payload of any size from S3."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -21,13 +21,13 @@ from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
 from temporal_codec.storage.reference import DRIVER, AllowedReferences, Reference
 
-app = typer.Typer(help="Payloads that workers put into S3.", no_args_is_help=True)
+app = typer.Typer(help="Download payloads that workers stored in S3.", no_args_is_help=True)
 
 _REASONS = {
-    Reason.BAD_REFERENCE: "The reference is not as the SDKs write it",
-    Reason.UNKNOWN_KEY: "The ring has no key of that id: look at --ring and --namespace",
-    Reason.NO_KEYRING: "There is no such key ring: look at --ring and --namespace",
-    Reason.AUTHENTICATION: "It was changed, or sealed with another key of that id",
+    Reason.BAD_REFERENCE: "The reference does not have the form that the SDKs write",
+    Reason.UNKNOWN_KEY: "The ring has no key of that ID. Check --ring and --namespace",
+    Reason.NO_KEYRING: "There is no such key ring. Check --ring and --namespace",
+    Reason.AUTHENTICATION: "The payload was changed, or encrypted with another key of the same ID",
 }
 
 
@@ -35,33 +35,36 @@ _REASONS = {
 def get(  # noqa: PLR0913 — a command's options are its arguments
     file: Annotated[
         Path,
-        typer.Argument(metavar="[FILE]", help="A history, or a payload as JSON; - for stdin."),
+        typer.Argument(
+            metavar="[FILE]", help="A history, or a payload as JSON; - for standard input."
+        ),
     ] = Path("-"),
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     ring: Annotated[
         str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
     ],
     bucket: Annotated[
-        list[str], typer.Option(help="A bucket that it may lie in; give any number.")
+        list[str], typer.Option(help="A bucket that references may lead to; repeatable.")
     ],
     namespace: Annotated[
-        str, typer.Option(help="Where it comes from: nothing of another one is fetched.")
+        str, typer.Option(help="The payload's namespace: references to others are not followed.")
     ] = "default",
     at: Annotated[
-        str | None, typer.Option(help="Its place, as `history scan` tells it.", metavar="PLACE")
+        str | None,
+        typer.Option(help="The payload's place, as `history scan` prints it.", metavar="PLACE"),
     ] = None,
     driver: Annotated[
-        list[str] | None, typer.Option(help=f"Names of S3 drivers; else {DRIVER}.")
+        list[str] | None, typer.Option(help=f"Name of an S3 driver; repeatable. Default: {DRIVER}.")
     ] = None,
     shared: Annotated[
-        bool, typer.Option("--shared", help="Fetch what belongs to no namespace, too.")
+        bool, typer.Option("--shared", help="Also follow references that belong to no namespace.")
     ] = False,
 ) -> None:
     """Download the payload that a reference leads to, and write its data to a file.
 
-    The file appears when all of it has come, was verified and decrypted. It is plaintext, and
-    readable by you alone. A reference is followed only into the buckets and the namespace given.
+    The file appears once everything is downloaded, verified and decrypted. It is plaintext, and
+    only you may read it. References are followed only to the given buckets and namespace.
     """
     keys = open_keys(ring, namespace)
     trusted = AllowedReferences(frozenset(bucket), frozenset(driver or [DRIVER]), shared=shared)
@@ -74,7 +77,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     except KeyringUnavailable as error:
         raise CliError(f"The keys cannot be fetched now: {error}. Try again later.") from None
     except InvalidNamespace:
-        raise CliError("This is no namespace's name. Look at --namespace.") from None
+        raise CliError("No namespace can have this name. Check --namespace.") from None
     typer.echo(f"Wrote {size} bytes of {encoding} to {output}.", err=True)
 
 
@@ -85,7 +88,7 @@ def _fetch(
         from temporal_codec.cli.payload.download import check, download  # noqa: PLC0415 — botocore costs 0.2 s
         from temporal_codec.cli.payload.layers import opened  # noqa: PLC0415
     except ImportError:
-        raise CliError(f"This needs botocore: {install('cli')}") from None
+        raise CliError(f"This command needs botocore: {install('cli')}") from None
     check(trusted, reference, namespace)
     with whole(output) as sink, scratch(output) as (stored, path):
         download(reference, stored)
@@ -98,5 +101,5 @@ def _fetch(
 
 
 def _refuse(reason: Reason) -> NoReturn:
-    told = _REASONS.get(reason, f"It cannot be opened ({reason.value})")
+    told = _REASONS.get(reason, f"The payload cannot be decrypted ({reason.value})")
     raise CliError(f"{told}. Nothing was written.")

@@ -1,4 +1,4 @@
-"""An object from S3 into a file: all of it, and verified, or an error in sentences."""
+"""Downloads an object from S3 to a file, whole and verified, or says why it cannot."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,34 +16,35 @@ from temporal_codec.storage.s3 import S3
 
 # A person waits longer than a Lambda function may.
 _DEADLINES = {"connect_timeout": 10, "read_timeout": 30}
-_BROKEN_OFF = "It did not come to its end ({}). Run the command again."
+_BROKEN_OFF = "The download broke off ({}). Run the command again."
 _MEANINGS = {
     Reason.OBJECT_MISSING: "There is no such object. A lifecycle rule may have deleted it.",
-    Reason.OBJECT_DENIED: "S3 does not give it to you: you need s3:GetObject, and kms:Decrypt on "
-    "the key that the bucket encrypts with. It may also be archived, in another region "
-    "(AWS_REGION), or missing: S3 says so too if you may not list the bucket.",
-    Reason.OBJECT_CHANGED: "What lies there is not what the worker stored: its size or its SHA-256 "
-    "is another. Nothing was written.",
-    Reason.OBJECT_TOO_LARGE: f"It has over {MAX_BYTES >> 30} GiB. No worker stores that in one.",
+    Reason.OBJECT_DENIED: "S3 denies access: you need s3:GetObject, and kms:Decrypt on the key "
+    "that encrypts the bucket. The object may also be archived, in another region (AWS_REGION), "
+    "or missing: without s3:ListBucket, S3 denies access to missing objects too.",
+    Reason.OBJECT_CHANGED: "The object is not what the worker stored: its size or its SHA-256 "
+    "differs. Nothing was written.",
+    Reason.OBJECT_TOO_LARGE: f"The object has more than {MAX_BYTES >> 30} GiB. "
+    "No worker stores as much.",
 }
 
 
 def check(trusted: AllowedReferences, reference: Reference, namespace: str) -> None:
-    """Raise CliError unless the reference leads to where the user said that it may."""
+    """Raise CliError unless the user allowed the place that the reference leads to."""
     try:
         trusted.check(reference, namespace)
     except PayloadError:
         raise CliError(
-            f"The reference leads to {_place(reference)} by the driver "
-            f"{json.dumps(reference.driver)}, which you did not allow: nothing was fetched. "
-            f"Allowed is v0/ns/{namespace}/{' and v0/d/' * trusted.shared} in "
-            f"{_list(trusted.buckets)} by {_list(trusted.drivers)}. Look at --namespace, --bucket, "
-            "--driver and --shared, and at who wrote the reference."
+            f"The reference leads to {_place(reference)} with the driver "
+            f"{json.dumps(reference.driver)}, which you did not allow. Nothing was downloaded. "
+            f"You allowed v0/ns/{namespace}/{' and v0/d/' * trusted.shared} in "
+            f"{_list(trusted.buckets)} with {_list(trusted.drivers)}. Check who wrote the "
+            "reference; then set --namespace, --bucket, --driver or --shared."
         ) from None
 
 
 def download(reference: Reference, file: IO[bytes]) -> None:
-    """Write what a reference leads to; raises CliError, in which case the file is worth nothing."""
+    """Write what a reference leads to; after a CliError the file is incomplete."""
     with _sentences(reference, lambda code: meaning(code, "GetObject")):
         body = S3(**_DEADLINES).open(reference.bucket, reference.key)
     with closing(body), _sentences(reference, _BROKEN_OFF.format):
@@ -66,7 +67,7 @@ def _sentences(reference: Reference, outage: Callable[[str], str]) -> Iterator[N
 
 
 def _place(reference: Reference) -> str:
-    # A stranger wrote it, and a terminal must not interpret it.
+    # A stranger wrote it: a terminal must not interpret it.
     return json.dumps(f"s3://{reference.bucket}/{reference.key}")
 
 

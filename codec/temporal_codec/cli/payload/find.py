@@ -1,4 +1,4 @@
-"""References to payloads in S3, in an exported history or alone, encrypted or not."""
+"""Finds references to payloads in S3, in an exported history or in payloads as JSON."""
 
 import json
 from codecs import BOM_UTF8
@@ -33,39 +33,41 @@ def payloads_of(name: str, text: bytes) -> Iterator[Received]:
 
 
 class Found(NamedTuple):
-    """A payload's place, and the reference that it is; None where it is none, or else why not."""
+    """A payload's place and its reference; None if it is not one, or why it cannot be read."""
 
     path: str
     reference: Reference | PayloadError | None
 
 
 def find(name: str, text: bytes, keys: Keys, at: str | None) -> Reference:
-    """The one reference of a text, or the one at a place.
+    """The only reference of a text, or the one at a place.
 
-    Raises CliError where there is none, or more than one; PayloadError where it is not in order.
+    Raises CliError if there is none or more than one, PayloadError if it is invalid.
     """
     found = [each for event in _found(name, text, keys) for each in event]
     chosen = [each for each in found if at in (None, each.path)]
     if at is not None and not chosen:
-        raise CliError(f"{name} has no payload there. `temporal-codec history scan` tells places.")
+        raise CliError(
+            f"{name} has no payload at that place. `temporal-codec history scan` prints places."
+        )
     references = {each.reference: each for each in chosen if isinstance(each.reference, Reference)}
     if len(references) > 1:
         paths = [each.path for each in references.values()]
         more = [f"and {len(paths) - _MOST_SHOWN} more"] if len(paths) > _MOST_SHOWN else []
         shown = "\n".join([*paths[:_MOST_SHOWN], *more])
-        raise CliError(f"{name} holds {len(paths)} references. Say which one with --at:\n{shown}")
+        raise CliError(f"{name} has {len(paths)} references. Name one with --at:\n{shown}")
     if references:
         return next(iter(references))
     failed = [each.reference for each in chosen if isinstance(each.reference, PayloadError)]
     if len(failed) == 1:
         raise failed[0]
-    raise CliError(f"{name} holds no reference to a payload in S3.{_undecoded(failed)}")
+    raise CliError(f"{name} has no reference to a payload in S3.{_undecoded(failed)}")
 
 
 def _undecoded(failed: list[PayloadError]) -> str:
     counts = Counter(each.reason.value for each in failed)
     told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-    return f" {len(failed)} payloads cannot be decoded ({told}): look at --ring." if failed else ""
+    return f" {len(failed)} payloads cannot be decoded ({told}): check --ring." if failed else ""
 
 
 def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:

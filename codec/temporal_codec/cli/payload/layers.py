@@ -1,7 +1,7 @@
-"""A payload in a file, of any size: its encodings are taken off piece by piece.
+"""Decodes a payload of any size in a file, one encoding after another, in pieces.
 
-Memory stays small whatever the file holds. What is decrypted is trusted only when its tag is
-verified, at the last byte: until then nobody else reads it.
+Memory stays small whatever the file holds. AES-GCM verifies at the last byte: until then nobody
+else reads what is decrypted.
 """
 
 import os
@@ -43,7 +43,7 @@ class Layer(NamedTuple):
     size: int
 
     def pieces(self, skip: int = 0, leave: int = 0) -> Iterator[bytes]:
-        """Its data, without so many bytes at the start and the end."""
+        """Its data in pieces, without the first `skip` and the last `leave` bytes."""
         left = self.size - skip - leave
         with self.path.open("rb") as file:
             file.seek(self.start + skip)
@@ -52,7 +52,7 @@ class Layer(NamedTuple):
                 left -= len(piece)
 
     def at(self, offset: int, size: int) -> bytes:
-        """So many bytes of its data."""
+        """`size` bytes of its data."""
         with self.path.open("rb") as file:
             file.seek(self.start + offset)
             return file.read(size)
@@ -60,9 +60,9 @@ class Layer(NamedTuple):
 
 @contextmanager
 def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
-    """The innermost layer of the payload in a file, which is used up by this.
+    """The innermost layer of the payload in a file; the file is empty afterwards.
 
-    Raises PayloadError where one cannot be opened, KeyringUnavailable if a key cannot be fetched.
+    Raises PayloadError if a layer cannot be decoded, KeyringUnavailable if a key is unreachable.
     """
     with ExitStack() as files:
         layer = read_layer(stored)
@@ -81,7 +81,7 @@ def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
 
 
 def read_layer(path: Path) -> Layer:
-    """Find a payload's parts, of which all but the data are small; raises PayloadError."""
+    """Find the parts of a payload; only its data may be large. Raises PayloadError."""
     start = size = 0
     rest = bytearray()
     end = path.stat().st_size
@@ -151,11 +151,16 @@ def _decrypted(layer: Layer, key: Key) -> Iterator[bytes]:
 
 
 def _inflated(layer: Layer) -> Iterator[bytes]:
-    stream = zlib.decompressobj(_WINDOWS[layer.metadata[ENCODING]])
+    window = _WINDOWS[layer.metadata[ENCODING]]
+    stream = zlib.decompressobj(window)
     size = 0
     for compressed in layer.pieces():
         left = compressed
         while left:
+            if stream.eof and window == zlib.MAX_WBITS:
+                raise PayloadError(Reason.COMPRESSION)
+            if stream.eof:  # gzip members that follow each other are one stream (RFC 1952)
+                stream = zlib.decompressobj(window)
             try:
                 piece = stream.decompress(left, _PIECE_BYTES)
             except zlib.error:
@@ -163,11 +168,8 @@ def _inflated(layer: Layer) -> Iterator[bytes]:
             size += len(piece)
             if size > MAX_BYTES:
                 raise PayloadError(Reason.TOO_LARGE)
-            if stream.unused_data:
-                raise PayloadError(Reason.COMPRESSION)
             yield piece
-            left = stream.unconsumed_tail
-    yield stream.flush()
+            left = stream.unused_data if stream.eof else stream.unconsumed_tail
     if not stream.eof:
         raise PayloadError(Reason.COMPRESSION)
 

@@ -125,6 +125,11 @@ STORED = {
     "encrypted": secret(CANARY),
     "zlib": packed(b"binary/zlib", zlib.compress, serialize(JSON, CANARY)),
     "gzip": packed(b"binary/gzip", gzip.compress, serialize(JSON, CANARY)),
+    "gzip in members": packed(
+        b"binary/gzip",
+        lambda each: gzip.compress(each[:9]) + gzip.compress(each[9:]),
+        serialize(JSON, CANARY),
+    ),
     "snappy": packed(b"binary/snappy", snappy, serialize(JSON, CANARY)),
     "four layers": packed(
         b"binary/gzip",
@@ -169,8 +174,8 @@ def test_it_is_found_in_a_history(user: User) -> None:
     assert user.get(history(plain, one, other), "--at", f"{place}[2]").code == 0
     assert user.output.read_bytes() == b'"2"'
     user.output.unlink()
-    assert "no payload there" in user.refused(history(plain, one), "--at", f"{place}[7]")
-    assert "holds no reference" in user.refused(history(plain, one), "--at", f"{place}[0]")
+    assert "no payload at that place" in user.refused(history(plain, one), "--at", f"{place}[7]")
+    assert "has no reference" in user.refused(history(plain, one), "--at", f"{place}[0]")
 
 
 def test_an_encrypted_reference_is_found(user: User) -> None:
@@ -187,7 +192,7 @@ def test_an_encrypted_reference_is_found(user: User) -> None:
     assert user.output.read_bytes() == CANARY
     user.output.unlink()
     user.ring.write_bytes(Keyring([key(1)]).to_json())
-    assert "no key of that id" in user.refused(history(outer))
+    assert "no key of that ID" in user.refused(history(outer))
     assert "2 payloads cannot be decoded (2 unknown-key)" in user.refused(history(outer, outer))
 
 
@@ -238,7 +243,7 @@ def test_what_was_not_allowed_is_not_fetched(
     prefix = change.get("prefix", PREFIX)
     astray = user.store(secret(CANARY), prefix, bucket=change.get("bucket", BUCKET))
     said = user.refused(astray, *options)
-    assert "which you did not allow: nothing was fetched" in said
+    assert "which you did not allow. Nothing was downloaded" in said
     assert "\x1b" not in said
     assert user.gate.asked == []
 
@@ -266,12 +271,12 @@ BAD: dict[str, tuple[Json, Any, str]] = {
     "redirect": ({}, error(301, "PermanentRedirect", {"location": "http://127.0.0.1:9"}), "region"),
     "expired": ({}, error(400, "ExpiredToken"), "Your AWS credentials have expired."),
     "throttled": ({}, error(503, "SlowDown"), "AWS rejects GetObject (SlowDown)."),
-    "broken off": ({"size": 1000}, broken_off, "It did not come to its end ("),
+    "broken off": ({"size": 1000}, broken_off, "The download broke off ("),
     "reset": ({}, reset, "GetObject"),
     "too large": (
         {"size": None},
         lambda handler: handler.answer(200, b"x" * 65536, declared=6 * 2**30),
-        "over 5 GiB",
+        "more than 5 GiB",
     ),
 }
 
@@ -294,16 +299,20 @@ def test_what_cannot_be_had_leaves_no_file(name: str, user: User) -> None:
 
 SEALED = sealed(serialize(JSON, CANARY), key(1))
 UNOPENED = {
-    "unknown key": (secret(CANARY, 3), "no key of that id"),
+    "unknown key": (secret(CANARY, 3), "no key of that ID"),
     "tag": (
         whole(Content(SEALED.metadata, SEALED.data[:-1] + bytes([SEALED.data[-1] ^ 1]))),
-        "It was changed",
+        "The payload was changed",
     ),
     "short": (whole(Content(SEALED.metadata, SEALED.data[:27])), "too-short"),
     "no key id": (whole(Content({"encoding": b"binary/encrypted"}, SEALED.data)), "no-key-id"),
     "truncated zlib": (packed(b"binary/zlib", lambda d: zlib.compress(d)[:-1], CANARY), "compr"),
     "garbage": (packed(b"binary/gzip", lambda d: gzip.compress(d) + b"x", CANARY), "compression"),
-    "two members": (packed(b"binary/gzip", lambda d: gzip.compress(d) * 2, CANARY), "compression"),
+    "two streams": (packed(b"binary/zlib", lambda d: zlib.compress(d) * 2, CANARY), "compression"),
+    "garbage after a member": (
+        packed(b"binary/gzip", lambda d: gzip.compress(d) * 2 + b"x", CANARY),
+        "compression",
+    ),
     "no snappy": (packed(b"binary/snappy", lambda _: b"\xff\xff\xff\xff\xff\xff", b""), "compr"),
     "snappy bomb": (packed(b"binary/snappy", lambda _: b"\xff\xff\xff\x7f", b""), "too-large"),
     "no payload": (b"\xff\xff\xff", "malformed"),
