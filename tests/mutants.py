@@ -20,37 +20,62 @@ from queue import SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-HANDLERS, CODEC = "tests/handlers/test_", "tests/codec/test_"
-ACCESS = "tests/handlers/access/test_"
+SERVER, ACCESS, CODEC = ("tests/handlers/server", "tests/handlers/access", "tests/codec")
+
+
+def _in(folder: str, *names: str) -> list[str]:
+    return [f"{folder}/test_{name}.py" for name in names]
+
+
+_TOKENS = _in(ACCESS, "verifier", "trust")
+_WIRE = [f"{CODEC}/wire", *_in(SERVER, "vectors")]
+_STORAGE = _in(SERVER, "storage_vectors", "storage")
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/access/token.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
-    "handlers/access/claims.py": [f"{ACCESS}{name}.py" for name in ("verifier", "trust")],
-    "handlers/access/trust.py": [f"{ACCESS}trust.py"],
-    "handlers/access/alb.py": [f"{ACCESS}trust.py"],
-    "handlers/access/jws.py": [
-        f"{ACCESS}{name}.py" for name in ("jws", "wycheproof", "algorithms")
+    "handlers/access/token.py": _TOKENS,
+    "handlers/access/claims.py": _TOKENS,
+    "handlers/access/trust.py": _in(ACCESS, "trust"),
+    "handlers/access/alb.py": _in(ACCESS, "trust"),
+    "handlers/access/jws.py": _in(ACCESS, "jws", "wycheproof", "algorithms"),
+    "handlers/access/jwks.py": _in(ACCESS, "wycheproof", "algorithms", "jwks"),
+    "handlers/access/policy.py": _in(ACCESS, "policy"),
+    "handlers/access/permissions.py": _in(ACCESS, "policy"),
+    "handlers/access/documents.py": _in(ACCESS, "documents", "jwks"),
+    "handlers/access/cloud.py": _in(ACCESS, "cloud"),
+    "handlers/access/cloud_ops.py": _in(ACCESS, "cloud"),
+    "handlers/access/groups.py": _in(ACCESS, "cloud"),
+    "handlers/access/listed.py": _in(ACCESS, "cloud"),
+    "handlers/access/guard.py": _in(ACCESS, "auth", "trust"),
+    "handlers/server/app.py": [*_in(SERVER, "app", "cors"), *_in(ACCESS, "auth")],
+    "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),
+    "handlers/server/cors.py": _in(SERVER, "cors"),
+    "handlers/server/operations.py": _in(
+        SERVER, "app", "vectors", "storage_vectors", "audit", "multiplying"
+    ),
+    "handlers/rotation.py": _in("tests/handlers", "rotation"),
+    "codec/temporal_codec/https.py": _in(ACCESS, "documents", "jwks"),
+    "codec/temporal_codec/cached.py": _in(CODEC, "cached"),
+    "codec/temporal_codec/compression.py": _in(CODEC, "compression"),
+    "codec/temporal_codec/payload.py": _WIRE,
+    "codec/temporal_codec/pipeline.py": [
+        *_in(CODEC, "pipeline", "compression", "envelope"),
+        *_in(SERVER, "vectors"),
     ],
-    "handlers/access/jwks.py": [
-        f"{ACCESS}{name}.py" for name in ("wycheproof", "algorithms", "jwks")
-    ],
-    "handlers/access/policy.py": [f"{ACCESS}policy.py"],
-    "handlers/access/permissions.py": [f"{ACCESS}policy.py"],
-    "handlers/access/documents.py": [f"{ACCESS}documents.py", f"{ACCESS}jwks.py"],
-    "handlers/access/cloud.py": [f"{ACCESS}cloud.py"],
-    "handlers/access/cloud_ops.py": [f"{ACCESS}cloud.py"],
-    "handlers/access/groups.py": [f"{ACCESS}cloud.py"],
-    "handlers/access/listed.py": [f"{ACCESS}cloud.py"],
-    "codec/temporal_codec/https.py": [f"{ACCESS}documents.py"],
-    "codec/temporal_codec/policy/document.py": ["tests/codec/policy"],
-    "codec/temporal_codec/policy/grants.py": ["tests/codec/policy"],
-    "codec/temporal_codec/policy/patterns.py": ["tests/codec/policy"],
-    "codec/temporal_codec/keys/keyring.py": [
-        f"{CODEC}{name}.py" for name in ("keyring", "sources")
-    ],
+    "codec/temporal_codec/policy/document.py": [f"{CODEC}/policy"],
+    "codec/temporal_codec/policy/grants.py": [f"{CODEC}/policy"],
+    "codec/temporal_codec/policy/patterns.py": [f"{CODEC}/policy"],
+    "codec/temporal_codec/keys/keyring.py": _in(f"{CODEC}/keys", "keyring", "sources"),
+    "codec/temporal_codec/keys/sources.py": _in(f"{CODEC}/keys", "sources"),
+    "codec/temporal_codec/storage/reference.py": _STORAGE,
+    "codec/temporal_codec/storage/fetch.py": _STORAGE,
+    "codec/temporal_codec/storage/resolve.py": _STORAGE,
+    "codec/temporal_codec/storage/s3.py": _STORAGE,
+    "codec/temporal_codec/wire/quick.py": _WIRE,
+    "codec/temporal_codec/wire/strict.py": _WIRE,
+    "codec/temporal_codec/wire/render.py": _WIRE,
     "codec/temporal_codec/encryption.py": [
-        *(f"{CODEC}{name}.py" for name in ("encryption", "wycheproof", "pipeline")),
-        f"{HANDLERS}vectors.py",
+        *_in(CODEC, "encryption", "wycheproof", "pipeline"),
+        *_in(SERVER, "vectors"),
     ],
 }
 _PAIRS = (

@@ -72,3 +72,8 @@ def test_survivors_and_reasons_must_match() -> None:
         "explained, but killed: c",
     ]
     assert mismatches(["a"], {"a": "…"}) == []
+
+
+def test_the_tests_of_each_module_exist() -> None:
+    """A test that moved would end the run with "its tests fail without any fault"."""
+    assert all((ROOT / test).exists() for tests in MODULES.values() for test in tests)
