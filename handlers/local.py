@@ -7,14 +7,14 @@ from handlers.access.guard import make_guard
 from handlers.server import console, listen
 from handlers.server.app import build_app
 from handlers.server.asgi import App
-from handlers.server.audit import Write, discard, lines_to
+from handlers.server.audit import Write, discard
 from handlers.server.cors import Cors
 from handlers.server.lines import whole_lines
 from handlers.server.status import with_status
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings, local_settings
 from handlers.settings.server import ServerSettings, server_settings
-from handlers.startup import caches, collect_garbage_again, key_source, warm
+from handlers.startup import caches, collect_garbage_again, key_source, records_to, warm
 from temporal_codec.errors import KeyringError
 
 
@@ -42,7 +42,7 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     if sys.stdout:  # it is None if it was closed at start
         sys.stdout = whole_lines(sys.stdout, shared=local.workers > 1)
     # If everybody may read, there is nobody to record.
-    write = lines_to(sys.stdout) if settings.access else discard
+    write = records_to(sys.stdout, settings) if settings.access else discard
     if local.metrics_port is not None:
         write = _counted(write, local.host, local.metrics_port)
     if local.emf:

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from handlers.access.guard import Guard, make_guard
 from handlers.server.app import build_app
-from handlers.server.audit import lines_to
+from handlers.server.audit import Write, lines_to
 from handlers.server.cors import Cors
 from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
@@ -38,7 +38,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     served = tuple(each for each in settings.operations if only in {None, each})
     settings = replace(settings, operations=served)
     logger = Logger(service="codec-server")  # writes what handlers.server.asgi logs, as JSON
-    write = with_metrics(lines_to(sys.stdout), settings.service)
+    write = with_metrics(records_to(sys.stdout, settings), settings.service)
     source, guard = key_source(settings), make_guard(settings.access)
     needed = caches(source, guard)
     if settings.warms:
@@ -48,6 +48,15 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     handler = lambda_handler(app, cors, write)
     # An event holds a token and payloads, so it is never logged, whatever the environment says.
     return logger.inject_lambda_context(handler, log_event=False)
+
+
+def records_to(file: TextIO, settings: ServerSettings) -> Write:
+    """What keeps records: lines of this file, and of a second one if the settings name it."""
+    if settings.audit_copy is None:
+        return lines_to(file)
+    from handlers.server.second import with_copy  # noqa: PLC0415 — few servers have it
+
+    return with_copy(lines_to(file), settings.audit_copy)
 
 
 def collect_garbage_again() -> None:

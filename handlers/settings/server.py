@@ -37,6 +37,8 @@ class ServerSettings:
     """Who may call; None allows everybody, and is rejected on Lambda."""
     kms: KmsKeys | None
     """Which KMS keys unwrap the data keys of Temporal's own proxy."""
+    audit_copy: str | None
+    """A file that takes each record, beside standard output."""
     digests: int
     """How many payloads of a request a record names by their digests."""
     service: str
@@ -62,12 +64,21 @@ def server_settings(environ: Environ) -> ServerSettings:
         storage=storage,
         access=read_access(environ) if with_tokens else None,
         kms=read_kms(environ),
+        audit_copy=_file(environ, "CODEC_AUDIT_COPY"),
         digests=number(environ, "CODEC_AUDIT_DIGESTS", 1000),
         service=text(environ, "POWERTOOLS_SERVICE_NAME"),
         warms=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start",
     )
     _refuse_open_decoder(environ, settings)
     return settings
+
+
+def _file(environ: Environ, name: str) -> str | None:
+    value = text(environ, name)
+    scheme, _, path = value.partition(":")
+    if value and (scheme != "file" or not path.strip()):
+        raise SettingsError(f"{name} must be file:PATH, or not set")
+    return path or None
 
 
 def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:

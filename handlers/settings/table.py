@@ -30,12 +30,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "Rings that namespaces share for Nexus, as `URI=NAMESPACE,...`; see workers.md.",
             "file:a.json=orders,billing",
         ),
-        Setting(
-            "CODEC_OPERATIONS",
-            "decode,encode",
-            "The operations to serve, comma-separated.",
-            "decode",
-        ),
+        Setting("CODEC_OPERATIONS", "decode,encode", "Operations, comma-separated.", "decode"),
         Setting(
             "CODEC_DEFAULT_NAMESPACE",
             "default",
@@ -66,6 +61,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         ),
         Setting("CODEC_MAX_RINGS", "5000", "How many namespaces' rings a process keeps.", "500"),
         Setting("CODEC_AUDIT_DIGESTS", "16", "How many payloads a record names by digests.", "0"),
+        Setting("CODEC_AUDIT_COPY", "", "A file that takes each record too.", "file:/audit/log"),
         Setting(
             "CODEC_DERIVE_KEYS",
             "false",

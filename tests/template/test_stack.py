@@ -194,6 +194,15 @@ def test_a_key_s_use_alarms_long_before_its_limit() -> None:
     assert given == {"Days": {"Fn::If": ["Rotates", {"Ref": "RotationDays"}, 90]}}
 
 
+def test_records_are_sent_on_where_asked() -> None:
+    """Records alone, from the log group, and only to a place that the operator names."""
+    copies = stack(AuditCopy="arn:aws:firehose:eu-west-1:111122223333:deliverystream/a")
+    found = copies["AuditCopies"]
+    assert found["Condition"] == "CopiesAudit"
+    assert found["Properties"]["FilterPattern"] == '{ $.event = "codec.request" }'
+    assert found["Properties"]["DestinationArn"] == {"Ref": "AuditCopy"}
+
+
 def test_the_functions_count_under_the_stack_s_name() -> None:
     """Powertools reads it; two stacks in one account do not add up."""
     for name in ("DecodeFunction", "EncodeFunction"):
