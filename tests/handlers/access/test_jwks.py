@@ -99,6 +99,7 @@ BAD_SETS = {
     "an empty list": document(),
     "keys an object": b'{"keys":{}}',
     "33 keys": document(*(jwk(rsa_key(), str(n)) for n in range(33))),
+    "10,000 keys": document(*[jwk(rsa_key())] * 10_000),
     "one kid, two keys": document(jwk(rsa_key(1)), jwk(rsa_key(2))),
     "a private key": document(jwk(rsa_key(), d="AA")),
     **{

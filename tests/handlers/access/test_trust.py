@@ -463,6 +463,21 @@ def test_a_cookie_twice_is_refused() -> None:
     assert (reply.status, server.records[-1].detail) == (401, "two cookies of one name")
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_a_hundred_kilobytes_of_claims_cause_nothing(place: str) -> None:
+    """From any place: refused by size before it is read, with no fetch and the one body."""
+    server = Server(document(token_from=[place]))
+    small, large = (made("one", "access", groups=["g" * size]) for size in (10_000, 100_000))
+    bodies = set()
+    for bearer in (small, large, "g" * 100_000):
+        reply = server.ask({**placed(place, bearer), "origin": ORIGIN})
+        assert reply.status == 401
+        assert server.records[-1].detail == "not one bearer token of a fitting size"
+        bodies.add(reply.body)
+    assert len(bodies) == 1
+    assert server.issuers.fetches == []
+
+
 @pytest.mark.parametrize(
     "cookie",
     [
