@@ -28,9 +28,15 @@ _TALKATIVE = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocor
 _LASTING = frozenset(
     {
         "AccessDeniedException",
+        "DisabledException",
+        "IncorrectKeyException",
+        "InvalidCiphertextException",
+        "InvalidKeyUsageException",
         "InvalidParameterException",
         "InvalidRequestException",
+        "KMSInvalidStateException",
         "NoSuchKey",
+        "NotFoundException",
         "ParameterNotFound",
         "ResourceNotFoundException",
         "UnrecognizedClientException",

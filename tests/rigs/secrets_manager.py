@@ -32,6 +32,10 @@ CREDENTIALS = {
 }
 
 
+# The operations that give a value or a key.
+_READS = {"GetSecretValue", "GenerateDataKey", "Decrypt"}
+
+
 class Gate(ThreadingHTTPServer):
     """Hands requests on to moto; `fault` decides what happens to those that read a value."""
 
@@ -85,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         operation = self.headers.get("x-amz-target", ".").partition(".")[2]
         self.server.calls.append(operation)
         self.server.open.wait(20)
-        fault = self.server.fault if operation == "GetSecretValue" else None
+        fault = self.server.fault if operation in _READS else None
         if self.server.throttles(operation):
             self._answer(400, json.dumps({"__type": "ThrottlingException"}).encode())
         elif fault is None:

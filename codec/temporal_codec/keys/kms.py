@@ -121,7 +121,8 @@ class KmsKeys:
         self._namespace = namespace
         self._ask = ask
         self._clock = clock
-        self._cached = Cached(reported("a data key", self._made), SEALING_LIFE, clock, _fresh_for)
+        made = reported(f"a data key of kms:{name}", self._made)
+        self._cached = Cached(made, SEALING_LIFE, clock, _fresh_for)
         self.unwrapped = partial(kms.opening, namespace)
         """Gives the key that a payload brings: see `Kms.opening`."""
 
@@ -157,7 +158,8 @@ class KmsKeys:
         try:
             made = get()
         except Unavailable as error:
-            raise KeyringUnavailable(f"no data key: {error.__cause__}") from error.__cause__
+            cause = error.__cause__
+            raise KeyringUnavailable(f"no data key of kms:{self._name}: {cause}") from cause
         if made is None:
             raise KeyringNotFound(f"there is no key kms:{self._name}")
         return made.use()
@@ -172,8 +174,8 @@ class KmsKeys:
         except AwsError as error:
             if error.code == "NotFoundException":
                 return None
-            cause = f"kms:{self._name}: {error.code}{_HINTS.get(error.code, '')}"
-            raise KeyringUnavailable(cause, error.cooldown) from None
+            hint = _HINTS.get(error.code, "")
+            raise KeyringUnavailable(f"{error.code}{hint}", error.cooldown) from None
         arn, secret, data = (answer.get(each) for each in ("KeyId", "Plaintext", "CiphertextBlob"))
         if not (
             ARN.fullmatch(str(arn))
@@ -182,7 +184,7 @@ class KmsKeys:
             and len(secret) == KEY_BYTES
             and 0 < len(data or b"") <= MAX_WRAPPED_BYTES
         ):
-            raise KeyringUnavailable(f"kms:{self._name}: AWS answered with no data key of it")
+            raise KeyringUnavailable("AWS answered with no data key of it")
         brought = written(Wrapped(str(arn), context, data or b""))
         return _Sealing(Key(str(arn), secret, moment(self._clock), brought=brought))
 
