@@ -38,10 +38,11 @@ suite-burst = $(RUN) python -m benchmarks.burst --write && $(RUN) python -m benc
 suite-namespaces = $(RUN) python -m benchmarks.many_namespaces --write
 suite-servers = $(BENCH)/bin/python -m benchmarks.http_servers --write
 suite-load = $(RUN) python -m benchmarks.endurance --write
+suite-keys = $(BENCH)/bin/python -m benchmarks.keys --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write
 suite-instructions = $(BENCH)/bin/python -m benchmarks.instructions --write
 
-bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, namespaces, memory or instructions
+bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, namespaces, keys, load, memory or instructions
 	$(or $(suite-$(SUITE)),$(error There is no suite $(SUITE)))
 
 bench-%:

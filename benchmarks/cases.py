@@ -6,8 +6,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from temporal_codec import Key
 from temporal_codec.encryption import seal, sealed_metadata
+from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import development_ring
 from temporal_codec.protobuf import serialize
 

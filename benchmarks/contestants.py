@@ -15,17 +15,18 @@ from handlers.server import app, operations
 from handlers.server.request import Request
 from handlers.settings.server import server_settings
 from temporal_codec import wire
-from temporal_codec.keys.sources import open_source
+from temporal_codec.keys.sources import KeySource, open_source
 
 Serve = Callable[[bytes], bytes]
 
 
-def ours(operation: str) -> Serve:
-    """The server's own functions, every strictness switched on; HTTP is not part of it."""
+def ours(operation: str, source: KeySource | None = None) -> Serve:
+    """The server's own functions, every strictness switched on; HTTP is not part of it.
+
+    With keys from this source, which must hold them.
+    """
     app.keep_large_buffers()
-    source = open_source("development")
-    for cache in source.caches():
-        cache.warm()
+    source = source or open_source("development")
     tools = operations.Tools(server_settings({}), source, None)
     run = operations.RUNS[operation]
     scope = {"method": "POST", "path": "/", "headers": (), "query_string": b""}

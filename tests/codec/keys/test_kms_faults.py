@@ -232,7 +232,7 @@ def test_a_hundred_threads_on_a_cold_start_ask_once(
 def test_the_questions_of_one_request_are_bounded(
     writer: KmsSource, reader: KmsSource, secrets: Gate
 ) -> None:
-    """Whoever may send payloads of the namespace can make up as many data keys as they like."""
+    """A caller can make up any number of data keys for a namespace that is granted to them."""
     payload = seal(writer)
     wrapped = b64decode(payload.metadata["encryption-dek"])
     forged = [
