@@ -75,10 +75,14 @@ class Service:
 
         A fault that may pass is tried again once, and throttling as long as there is time.
         """
+        try:
+            client = self._made()  # on a busy machine this takes longer than an answer
+        except BotoCoreError as error:
+            raise AwsError(error_code(error)) from None
         started, attempt = time.monotonic(), 1
         while True:
             try:
-                answer: dict[str, Any] = getattr(self._made(), operation)(**arguments)
+                answer: dict[str, Any] = getattr(client, operation)(**arguments)
             except (BotoCoreError, ClientError) as error:
                 fault = AwsError(error_code(error))
             else:
