@@ -128,5 +128,5 @@ def _identity(text: str, members: dict[str, _Keys]) -> Iterator[tuple[str, Patte
         yield (
             (EMAIL + text.lower(), None)
             if exact and "*" not in domain
-            else (DOMAIN + domain, local)
+            else (DOMAIN + domain, None if local.is_any else local)
         )

@@ -131,20 +131,25 @@ class _Rule:
 
 
 class _Namespaces:
-    """Rules by the start of the namespaces that they are for."""
+    """Rules by the namespaces that they are for, or by how those start."""
 
     def __init__(self) -> None:
+        self._by_name: dict[str, list[_Rule]] = {}
         self._by_prefix: dict[str, list[tuple[Pattern, _Rule]]] = {}
         self._sizes: set[int] = set()
 
     def add(self, pattern: Pattern, rule: _Rule) -> None:
-        self._by_prefix.setdefault(pattern.prefix, []).append((pattern, rule))
-        self._sizes.add(len(pattern.prefix))
+        if pattern.is_exact:
+            self._by_name.setdefault(pattern.prefix, []).append(rule)
+        else:
+            self._by_prefix.setdefault(pattern.prefix, []).append((pattern, rule))
+            self._sizes.add(len(pattern.prefix))
 
     def of(self, namespace: str) -> list[_Rule]:
         prefixes = [namespace[:size] for size in self._sizes if size <= len(namespace)]
         rules = [each for prefix in prefixes for each in self._by_prefix.get(prefix, ())]
-        return [rule for pattern, rule in rules if pattern.matches(namespace)]
+        fitting = [rule for pattern, rule in rules if pattern.matches(namespace)]
+        return [*self._by_name.get(namespace, ()), *fitting]
 
 
 def _keys(identity: Identity) -> Iterator[str]:

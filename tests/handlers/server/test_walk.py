@@ -91,5 +91,5 @@ def test_a_decode_with_a_token_passes_a_few_more() -> None:
     settings = server_settings({"CODEC_AUTH": "jwt", "CODEC_AUDIT_DIGESTS": "0"})
     app = build_app(settings, open_source("development"), guard, discard)
     files = walk(app, {**HEADERS, "authorization": f"Bearer {token()}"})
-    assert len(set(files)) <= 23, sorted(set(files))
-    assert len(files) - 1 <= 60, files
+    assert len(set(files)) <= 22, sorted(set(files))
+    assert len(files) - 1 <= 56, files
