@@ -20,7 +20,7 @@ def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     """Inflate one of ENCODINGS; raises PayloadError at the cap, or if it is not whole."""
     cap = allowance.next_cap()
     try:
-        inflated = ENCODINGS[encoding](data, cap)
+        inflated = ENCODINGS[encoding](data, cap, allowance)
     except PayloadError:
         # How much it inflated is not known, only how much it can have been at most.
         allowance.take(min(cap, _MAX_RATIO * len(data)))
@@ -29,22 +29,25 @@ def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     return inflated
 
 
-def _zlib(data: bytes, cap: int) -> bytes:
+def _zlib(data: bytes, cap: int, _allowance: Allowance) -> bytes:
     inflated, rest = _member(zlib.MAX_WBITS, memoryview(data), cap)
     if rest:
         raise PayloadError(Reason.COMPRESSION)
     return inflated
 
 
-def _gzip(data: bytes, cap: int) -> bytes:
+def _gzip(data: bytes, cap: int, allowance: Allowance) -> bytes:
     # Members that follow each other are one stream (RFC 1952).
     inflated, rest = _member(_GZIP, memoryview(data), cap)
     members = [inflated]
+    size = len(inflated)
     while rest:
-        inflated, rest = _member(_GZIP, rest, cap - sum(map(len, members)))
-        members.append(inflated)
-        if len(members) > _MAX_MEMBERS:
+        allowance.fields -= 1  # each takes as long as a few fields, however little is in it
+        if len(members) == _MAX_MEMBERS or allowance.fields < 0:
             raise PayloadError(Reason.COMPRESSION)
+        inflated, rest = _member(_GZIP, rest, cap - size)
+        members.append(inflated)
+        size += len(inflated)
     return b"".join(members) if len(members) > 1 else inflated
 
 
@@ -70,7 +73,7 @@ def _member(window: int, data: memoryview, cap: int) -> tuple[bytes, memoryview]
     return b"".join(pieces), data[fed - len(stream.unused_data) :]
 
 
-def _snappy(data: bytes, cap: int) -> bytes:
+def _snappy(data: bytes, cap: int, _allowance: Allowance) -> bytes:
     from cramjam import DecompressionError, snappy  # noqa: PLC0415 — few ever meet such a payload
 
     try:
@@ -82,7 +85,7 @@ def _snappy(data: bytes, cap: int) -> bytes:
         raise PayloadError(Reason.COMPRESSION) from None
 
 
-ENCODINGS: dict[bytes, Callable[[bytes, int], bytes]] = {
+ENCODINGS: dict[bytes, Callable[[bytes, int, Allowance], bytes]] = {
     b"binary/zlib": _zlib,
     b"binary/gzip": _gzip,
     b"binary/snappy": _snappy,

@@ -108,6 +108,26 @@ def test_the_fields_of_a_whole_request_are_bounded() -> None:
     assert memory < MOST_MEMORY
 
 
+def test_the_gzip_members_of_a_request_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """375 KB once inflated 300,000 streams, a hundred for each layer, and took a second."""
+    serialized = serialize(JSON, b"1")
+    for _ in range(3):
+        data = gzip.compress(b"") * 99 + gzip.compress(serialized)
+        serialized = serialize({"encoding": b"binary/gzip"}, data)
+    made = []
+    real = zlib.decompressobj
+
+    def counted(window: int) -> Any:
+        made.append(window)
+        return real(window)
+
+    monkeypatch.setattr("temporal_codec.compression.zlib.decompressobj", counted)
+    reply = call(app(), body=body(*[compressed(serialized)] * 1000).encode())
+    assert reply.status == 200
+    assert 900 < int(reply.headers["x-codec-undecoded"]) < 1000
+    assert len(made) < 25_000
+
+
 @pytest.mark.parametrize(
     "members",
     [

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from temporal_codec.cli.progress import weighed
 from temporal_codec.cli.scratch import scratch
+from temporal_codec.allowance import Allowance
 from temporal_codec.compression import ENCODINGS
 from temporal_codec.encryption import ENCRYPTED, NONCE_BYTES, PROXY, TAG_BYTES, foreign_format
 from temporal_codec.errors import PayloadError, Reason
@@ -177,4 +178,6 @@ def _inflated(layer: Layer) -> Iterator[bytes]:
 def _unsnapped(layer: Layer) -> Iterator[bytes]:
     if layer.size > _MAX_SNAPPY_BYTES:
         raise PayloadError(Reason.TOO_LARGE)
-    yield ENCODINGS[layer.metadata[ENCODING]](layer.at(0, layer.size), _MAX_SNAPPY_BYTES)
+    yield ENCODINGS[layer.metadata[ENCODING]](
+        layer.at(0, layer.size), _MAX_SNAPPY_BYTES, Allowance()
+    )
