@@ -14,9 +14,9 @@ from typing import IO, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from temporal_codec.allowance import Allowance
 from temporal_codec.cli.progress import weighed
 from temporal_codec.cli.scratch import scratch
-from temporal_codec.allowance import Allowance
 from temporal_codec.compression import ENCODINGS
 from temporal_codec.encryption import ENCRYPTED, NONCE_BYTES, PROXY, TAG_BYTES, foreign_format
 from temporal_codec.errors import PayloadError, Reason
