@@ -42,7 +42,7 @@ suite-keys = $(BENCH)/bin/python -m benchmarks.keys --write
 suite-memory = $(BENCH)/bin/python -m benchmarks.memory --write
 suite-instructions = $(BENCH)/bin/python -m benchmarks.instructions --write
 
-bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, namespaces, keys, load, memory or instructions
+bench: $(BENCH_READY) $(SYNCED) ## measure: SUITE=speed, cold, burst, namespaces, keys, load, memory...
 	$(or $(suite-$(SUITE)),$(error There is no suite $(SUITE)))
 
 bench-%:
