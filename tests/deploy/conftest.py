@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rigs.cloudformation import Account, account
+from tests.rigs.cloudformation import Account, account_with_issuer
 
 PER_NAMESPACE = {"Rings": "per-namespace"}
 LONG = (
     "test_asked_then_changed",
+    "test_a_second_region_takes_over",
     "test_a_failed_first_deployment_is_tried_again",
     "loses_nothing[temporal-codec]",
     "[AWS::ApiGatewayV2::Api]",
@@ -37,7 +38,7 @@ def _is_long(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """An AWS account, in which the built functions run."""
-    with account(tmp_path_factory.mktemp("account")) as made:
+    with account_with_issuer(tmp_path_factory.mktemp("account")) as made:
         yield made
 
 

@@ -19,6 +19,7 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.rigs.issuer import Issuer, issuer
 from tests.rigs.lambda_runtime import interpreter
 from tests.rigs.processes import ROOT, Running, clean_environment, free_port, listens, running
 from tests.rigs.sam import SAM_PYTHON, make
@@ -35,6 +36,7 @@ class Account:
     port: int
     folder: Path
     server: Running
+    issuer: Issuer | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,16 @@ class Account:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAM_CLI_TELEMETRY": "0",
         }
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """Parameters that make a stack trust the account's issuer, for @example.com to decode."""
+        assert self.issuer
+        settings = self.issuer.settings()
+        names = {"Issuer": "CODEC_ISSUER", "JwksUrl": "CODEC_JWKS_URL"}
+        names |= {"Audiences": "CODEC_AUDIENCES", "EmailClaim": "CODEC_EMAIL_CLAIM"}
+        given = {name: settings[setting] for name, setting in names.items()}
+        return {**given, "Readers": "*@example.com"}
 
     @property
     def url(self) -> str:
@@ -251,6 +263,17 @@ def account(folder: Path, **settings: str) -> Iterator[Account]:
     command = [PYTHON, ROOT / "tests/rigs/cloudformation_server.py"]
     with running(command, lambda: listens(port), environment, folder=folder) as server:
         yield Account(port, folder, server)
+
+
+@contextmanager
+def account_with_issuer(folder: Path) -> Iterator[Account]:
+    """An account whose functions reach an issuer of tokens."""
+    with (
+        issuer(folder) as published,
+        account(folder, SSL_CERT_FILE=str(published.certificate)) as made,
+    ):
+        made.issuer = published
+        yield made
 
 
 _packages: dict[tuple[int, str], str] = {}

@@ -144,6 +144,27 @@ def kinds_that_only_exist() -> None:
         }
 
 
+def alarms_may_compute() -> None:
+    """An alarm on metric math is made as one on its first metric."""
+    own = dict(HANDLERS["AWS::CloudWatch::Alarm"])
+
+    def plain(properties: Json) -> Json:
+        if "Metrics" not in properties:
+            return properties
+        counted = properties["Metrics"][0]["MetricStat"]
+        more = {"Statistic": counted["Stat"], "Period": counted["Period"]}
+        rest = {name: value for name, value in properties.items() if name != "Metrics"}
+        return {**rest, **counted["Metric"], **more}
+
+    def create(logical: str, properties: Json, stack: str) -> Any:
+        return own["create"](logical, plain(properties), stack)
+
+    def update(pid: str, old: Json, new: Json, *more: Any) -> Any:
+        return own["update"](pid, plain(old), plain(new), *more)
+
+    HANDLERS["AWS::CloudWatch::Alarm"] = {**own, "create": create, "update": update}
+
+
 def creation_can_fail() -> None:
     """An organisation may forbid a kind of resource: FAIL_FILE names it."""
 
@@ -161,6 +182,18 @@ def creation_can_fail() -> None:
     for kind, handler in list(HANDLERS.items()):
         if "create" in handler:
             HANDLERS[kind] = {**handler, "create": failing(kind, handler["create"])}
+
+
+def generated_names_differ_by_region() -> None:
+    """Roles are the account's: two stacks of one name in two regions each have their own."""
+    own = provisioners._physical_name
+
+    def name(stack: str, logical: str, **more: Any) -> Any:
+        if get_region() == "us-east-1":
+            return own(stack, logical, **more)
+        return own(stack, f"{logical}{get_region().replace('-', '')}", **more)
+
+    replace(own, name)
 
 
 # --- rotation ------------------------------------------------------------------------------------
@@ -224,6 +257,25 @@ def rotated_secrets_say_when() -> None:
         return secretsmanager.json_response({**json.loads(told[2]), **more})
 
     replace(own, describe)
+
+
+def replicas_can_stand_alone() -> None:
+    """StopReplicationToReplica."""
+    own = secretsmanager.handle_request
+
+    async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
+        if not headers.get("x-amz-target", "").endswith(".StopReplicationToReplica"):
+            return await own(method, path, headers, body, query)
+        _, secret = secretsmanager._resolve(json.loads(body)["SecretId"])
+        if not secretsmanager._is_replica(secret):
+            return secretsmanager.error_response_json(
+                "InvalidRequestException", "You can't stop replication of a primary secret.", 400
+            )
+        secretsmanager._unlink_from_primary(secret)
+        del secret["_PrimarySecretArn"], secret["_PrimaryRegion"]
+        return secretsmanager.json_response({"ARN": secret["ARN"]})
+
+    replace(own, handle)
 
 
 def versions_without_a_value_are_not_found() -> None:
@@ -340,9 +392,12 @@ def main() -> None:
     rotation_schedules()
     resource_policies()
     kinds_that_only_exist()
+    alarms_may_compute()
+    generated_names_differ_by_region()
     creation_can_fail()
     replace(secretsmanager._rotate_secret, rotate_secret)
     rotated_secrets_say_when()
+    replicas_can_stand_alone()
     versions_without_a_value_are_not_found()
     conditions_know_join_and_split()
     sam_sees_the_parameters()
