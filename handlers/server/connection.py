@@ -13,7 +13,9 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 16_384
-"""Of the request line and the headers together; API Gateway takes 10,240."""
+"""Of the request line, the headers and the trailers together; API Gateway takes 10,240."""
+MAX_PIPELINED = 16
+"""Requests that a client sends before it has an answer; uvicorn makes objects of all of them."""
 MAX_CONNECTIONS = 800
 """In one process: below the 1,024 open files that a system allows by default."""
 SECONDS = 10.0
@@ -80,7 +82,7 @@ class BoundedConnection(HttpToolsProtocol):
     def __init__(self, waiting: Waiting, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self._waiting = waiting
-        self._in_head = False
+        self._in_message = self._is_all_head = False
         self._head = self._unread = 0
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 — as uvicorn has it
@@ -108,10 +110,10 @@ class BoundedConnection(HttpToolsProtocol):
         self.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to an unfinished head: the parser keeps all of it."""
-        in_head = self._in_head
+        """Count what is neither body nor answered: the parser keeps heads and trailers."""
+        self._is_all_head = self._in_message
         super().data_received(data)
-        if in_head and self._in_head:
+        if self._is_all_head and self._in_message:
             self._head += len(data)
             if self._head > MAX_HEAD_BYTES:
                 self.send_400_response("")
@@ -119,25 +121,50 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head, self._head = True, 0
+        self._in_message, self._is_all_head, self._head = True, False, 0
         if not self._is_at_work():
             self._waiting.add(self)
 
     def on_headers_complete(self) -> None:
         """A head is complete: the request is the app's, which has bounds of its own."""
-        self._in_head = False
+        self._is_all_head = False
         self._head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if self._head > MAX_HEAD_BYTES:
             raise HttpParserError
-        self._waiting.remove(self)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._waiting.close(self, "too many requests at once")
+            raise HttpParserError
+        if not self.flow.write_paused:
+            self._waiting.remove(self)
         super().on_headers_complete()
+        self.headers = []  # of trailers, which are no headers of the request
+
+    def on_body(self, body: bytes) -> None:
+        """It is the app's to bound."""
+        self._is_all_head = False
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Another head may begin."""
+        self._in_message = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The client has the answer to read, and may send another request."""
         super().on_response_complete()
         if not self._is_at_work():
-            self._unread = self.transport.get_write_buffer_size()
-            self._waiting.add(self)
+            self._wait_for_reader()
+
+    def pause_writing(self) -> None:
+        """The client has much to read before it gets more."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """It has read that."""
+        super().resume_writing()
+        if self._is_at_work():
+            self._waiting.remove(self)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, or too large a head."""
@@ -149,6 +176,10 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
         else:
             super().send_400_response(msg)
+
+    def _wait_for_reader(self) -> None:
+        self._unread = self.transport.get_write_buffer_size()
+        self._waiting.add(self)
 
     def _is_at_work(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle

@@ -9,15 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from handlers.server import connection
 from handlers.server.connection import Waiting
 from tests.rigs.codec_server import CodecServer, codec_server
+from tests.rigs.waiting import eventually
 
 POST = b"POST /decode HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 EMPTY = POST + b'content-length: 15\r\n\r\n{"payloads":[]}'
+CHUNKED = POST + b'transfer-encoding: chunked\r\n\r\nf\r\n{"payloads":[]}\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +52,15 @@ def resident(server: CodecServer) -> int:
 @pytest.mark.parametrize(
     ("start", "piece"),
     [
+        (CHUNKED + b"0\r\n", b"x-many: 1\r\n" * 6_000),
+        (CHUNKED + b"0\r\nx: ", b"a" * 65_536),
+        (CHUNKED + b"1;a=", b"a" * 65_536),
         (b"GET /", b"a" * 65_536),
         (POST + b"x: ", b"a" * 65_536),
         (POST, b"x-many: 1\r\n" * 6_000),
         (POST + b"x", b"y" * 65_536),
     ],
-    ids=["url", "value", "many", "name"],
+    ids=["trailers", "trailer", "extension", "url", "value", "many", "name"],
 )
 def test_a_head_without_end_is_cut(server: CodecServer, start: bytes, piece: bytes) -> None:
     """60 MB on one connection without a token once took 585 MB."""
@@ -89,6 +95,55 @@ def test_pipelined_requests_are_answered_in_order(server: CodecServer) -> None:
         assert received(client).count(b"HTTP/1.1 200") == 4
 
 
+def test_the_end_of_one_head_and_the_beginning_of_another_are_not_one_head(
+    server: CodecServer,
+) -> None:
+    """They may arrive together, with a body between that is larger than a head may be."""
+    large = b'{"payloads":[]}'.ljust(20_000)
+    with connect(server) as client:
+        client.sendall(POST[:40])
+        time.sleep(0.2)
+        client.sendall(POST[40:] + b"content-length: 20000\r\n\r\n" + large + POST[:40])
+        time.sleep(0.2)
+        client.sendall(POST[40:] + b"connection: close\r\n" + EMPTY[len(POST) :])
+        assert received(client).count(b"HTTP/1.1 200") == 2
+
+
+def test_a_client_that_sends_requests_without_an_end_is_cut(server: CodecServer) -> None:
+    """Objects were made of each: 20 MB of them once took 406 MB."""
+    before = resident(server)
+    with connect(server) as client, suppress(ConnectionError):
+        for _ in range(2_000):
+            client.sendall(EMPTY * 100)
+    assert resident(server) - before < 16
+    assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"content-length: 15\r\ntransfer-encoding: chunked\r\n",
+        b"content-length: 15\r\ncontent-length: 16\r\n",
+        b"content-length: -1\r\n",
+        b"content-length: +15\r\n",
+        b"content-length: 99999999999999999999999\r\n",
+        b"content-length : 15\r\n",
+        b"transfer-encoding: xchunked\r\n",
+        b"transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        b"x: a\r\n b\r\ncontent-length: 15\r\n",
+    ],
+)
+def test_a_length_that_two_servers_could_read_differently_is_400(
+    server: CodecServer, framing: bytes
+) -> None:
+    """A proxy in front might see another request in the rest."""
+    with connect(server) as client:
+        client.sendall(POST + framing + b"\r\n" + b'{"payloads":[]}')
+        found = received(client)
+    assert found.startswith(b"HTTP/1.1 400")
+    assert found.count(b"HTTP/1.1") == 1
+
+
 def test_http_1_0_is_answered_and_closed(server: CodecServer) -> None:
     with connect(server) as client:
         client.sendall(EMPTY.replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -108,6 +163,14 @@ def test_a_body_in_chunks_is_bounded(server: CodecServer) -> None:
         with suppress(ConnectionError):
             client.sendall(POST + b"transfer-encoding: chunked\r\n\r\n" + chunk * 80)
         assert received(client).startswith(b"HTTP/1.1 413")
+
+
+def test_a_trailer_is_no_header() -> None:
+    """A proxy that replaces a header need not look for it behind the body."""
+    with codec_server() as server, connect(server) as client:
+        client.sendall(CHUNKED + b"0\r\nx-namespace: forged\r\n\r\n" + EMPTY)
+        eventually(lambda: server.log().count("status=200") == 2)
+        assert "forged" not in server.log()
 
 
 def test_what_is_no_http_is_400(server: CodecServer) -> None:
@@ -205,16 +268,27 @@ def test_who_reads_an_answer_has_longer() -> None:
     assert reads.is_closed()
 
 
+def send(client: socket.socket, data: bytes) -> None:
+    with suppress(ConnectionError):
+        client.sendall(data)
+
+
 def test_slow_clients_are_closed_and_told(server: CodecServer) -> None:
-    """One that sends a byte every second, and one that sends nothing."""
-    with connect(server) as dribbles, connect(server) as silent:
+    """One sends a byte now and then, one sends nothing, and one reads none of many answers."""
+    large = b'{"payloads":[{"metadata":{"encoding":"b3du"},"data":"%b"}]}' % (b"A" * 4_000_000)
+    request = POST + b"content-length: %d\r\n\r\n" % len(large) + large
+    with connect(server) as dribbles, connect(server) as silent, connect(server) as deaf:
+        sending = Thread(target=send, args=(deaf, request * 5))
+        sending.start()
         with suppress(ConnectionError):
             for byte in POST[:25]:
                 dribbles.sendall(bytes([byte]))
                 time.sleep(0.6)
         assert received(dribbles) == b""
         assert received(silent) == b""
-    assert "too slow" in server.log()
+        eventually(lambda: "closed 3 connections: too slow" in server.log())
+        sending.join()
+        assert len(received(deaf)) < 5 * len(large)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
