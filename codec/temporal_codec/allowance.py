@@ -1,6 +1,7 @@
 """What one request may multiply into, including rejected payloads."""
 
 import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -24,9 +25,13 @@ class Allowance(msgspec.Struct):
     """Questions to a key management service, each of which takes milliseconds."""
     opened: float = math.inf
     """Bytes of what was opened, all payloads together."""
+    in_time: Callable[[], object] | None = None
+    """Raises if there is no time left; asked before what may take milliseconds."""
 
     def next_cap(self) -> int:
         """The most that the next payload may inflate to; never below 0."""
+        if self.in_time is not None:
+            self.in_time()
         return max(0, min(MAX_INFLATED_BYTES, self.inflated))
 
     def take(self, size: int) -> None:
@@ -35,6 +40,8 @@ class Allowance(msgspec.Struct):
 
     def look_up(self) -> None:
         """Note one more question; raises PayloadError."""
+        if self.in_time is not None:
+            self.in_time()
         self.lookups -= 1
         if self.lookups < 0:
             raise PayloadError(Reason.TOO_MANY_KEYS)

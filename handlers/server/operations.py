@@ -81,7 +81,8 @@ async def _read(
     job: Job, tools: Tools, storage: Storage | None
 ) -> tuple[Sequence[Outcome], list[PayloadError]]:
     # What became of each payload, noted in the record, and why some could not be decoded.
-    allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES)
+    in_time = job.request.seconds_left
+    allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES, in_time=in_time)
     enveloped = tools.enveloped and partial(tools.enveloped, job.namespace)
     keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
     session = Session(keys, in_thread, allowance, enveloped=enveloped)
@@ -95,6 +96,7 @@ async def _read(
     # Without objects and inflation, nothing is larger than it came.
     if storage is not None or allowance.inflated < MAX_INFLATED_BYTES:
         _check_size(job, outcomes)
+        in_time()
     return outcomes, failed
 
 
@@ -106,7 +108,10 @@ async def _encode(job: Job, tools: Tools) -> Response:
     _note(job, keys, {key.label: len(job.payloads)})
     render = wire.sealed_renderer(key)
     compress = tools.settings.compress
-    sealed = pipeline.encode(serialize_all(job.payloads), key, compress=compress)
+    serialized = serialize_all(job.payloads)
+    if compress:  # takes milliseconds for each; raises Problem when there is no time left
+        serialized = (each for each in serialized if job.request.seconds_left())
+    sealed = pipeline.encode(serialized, key, compress=compress)
     pieces = assemble([render(d, p.sizes) for d, p in zip(sealed, job.payloads, strict=True)])
     del sealed  # as above
     return _response(job, pieces, {})
@@ -121,8 +126,7 @@ def _check_size(job: Job, outcomes: Sequence[Outcome]) -> None:
 
 
 def _too_large(job: Job) -> Problem:
-    references = job.request.record.references
-    return Problem("objects-too-large" if references else "answer-too-large")
+    return Problem("objects-too-large" if job.request.record.references else "answer-too-large")
 
 
 async def pass_through(job: Job, _tools: Tools) -> Response:

@@ -2,12 +2,20 @@
 
 import asyncio
 import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import pytest
 
 from handlers.server.problem import Problem
 from handlers.server.request import Request
+from temporal_codec import Keyring
+from temporal_codec.protobuf import serialize
+from tests.codec.rings import Content, key, plain, sealed, source_of
+from tests.handlers.calls import app, call
+from tests.handlers.server.test_outage import body
 
 SCOPE = {"method": "POST", "path": "/decode", "query_string": b"", "headers": []}
 
@@ -73,3 +81,48 @@ def test_with_less_than_half_a_second_left_it_answers_itself() -> None:
     assert request(501).seconds_left() > 0
     with pytest.raises(Problem, match="time"):
         request(499).seconds_left()
+
+
+@dataclass
+class Slow:
+    """What counts its calls, and takes two seconds of a clock each time."""
+
+    real: Callable[..., Any]
+    calls: int = 0
+
+    def clock(self) -> float:
+        return 2.0 * self.calls
+
+    def __call__(self, *given: Any) -> Any:
+        self.calls += 1
+        return self.real(*given)
+
+
+ZLIB = Content({"encoding": b"binary/zlib"}, zlib.compress(plain()))
+
+
+@pytest.mark.parametrize(
+    ("path", "slow", "sent"),
+    [
+        ("/decode", "zlib.decompressobj", [ZLIB]),
+        ("/decode", "zlib.decompressobj", [sealed(serialize(*astuple(ZLIB)), key(1))]),
+        ("/encode", "zlib.compress", [Content({}, b"x")]),
+    ],
+    ids=["inflating", "inflating what is sealed", "compressing"],
+)
+@pytest.mark.parametrize("held", [True, False], ids=["held keys", "keys to fetch"])
+def test_work_without_waiting_ends_with_the_time_of_the_request(
+    path: str, slow: str, sent: list[Content], held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L2: a thousand steps of two seconds end after 14.5 of them, and the caller gets 503."""
+    work = Slow(getattr(zlib, slow.removeprefix("zlib.")))
+    source = source_of(Keyring([key(1)]))
+    served = app(source, compression="zlib")
+    if held:
+        call(served, "/encode", body(Content({}, b"x")))
+    monkeypatch.setattr(f"temporal_codec.compression.{slow}", work)
+    monkeypatch.setattr("handlers.server.request.time.perf_counter", work.clock)
+    reply = call(served, path, body(*sent * 1000))
+    assert reply.status == 503
+    assert reply.headers["retry-after"] == "30"
+    assert work.calls == 8
