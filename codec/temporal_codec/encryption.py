@@ -33,6 +33,7 @@ _FOREIGN_MEMBERS = {
 }
 _FOREIGN_ENCODINGS = {b"awsencryptionsdk/binary/encrypted": "aws-encryption-sdk"}
 FOREIGN = frozenset(_FOREIGN_MEMBERS)
+FOREIGN_FORMATS = frozenset({*_FOREIGN_MEMBERS.values(), *_FOREIGN_ENCODINGS.values()})
 _COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TextIO
 
 import msgspec
 
+from temporal_codec.encryption import FOREIGN_FORMATS
 from temporal_codec.errors import PayloadError
 from temporal_codec.text import shown
 
@@ -83,6 +84,11 @@ class Record(
     def sealed(self) -> dict[str, int]:
         """How often each key sealed; if no response left, too: its nonces are used up."""
         return self.keys if self.operation == "encode" else {}
+
+    @property
+    def foreign(self) -> dict[str, int]:
+        """How many payloads other systems encrypted, by their formats."""
+        return {name: count for name, count in self.about.items() if name in FOREIGN_FORMATS}
 
     def note_undecoded(self, error: PayloadError) -> None:
         """Count a payload that came back as it was."""

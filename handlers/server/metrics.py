@@ -26,6 +26,8 @@ def with_metrics(write: Write, service: str) -> Write:
         metrics.flush_metrics()
         for key, count in record.sealed.items():
             _count("Sealed", count, service=service, key=label(key))
+        for name, count in record.foreign.items():
+            _count("Foreign", count, service=service, format=name)
         if record.reason is not None:
             _count("NotAnswered", 1, service=service, reason=record.reason)
 

@@ -26,6 +26,9 @@ def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
         "codec_sealed_payloads", "Payloads that a key encrypted.", ["key"], registry=registry
     )
     label = bounded_labels()
+    foreign = Counter(
+        "codec_foreign_payloads", "Payloads of other systems.", ["format"], registry=registry
+    )
     stale = Counter("codec_stale_caches", "Uses of a stale cache.", ["cache"], registry=registry)
     seconds = Histogram(
         "codec_request_duration_seconds", "Time to answer.", ["operation"], registry=registry
@@ -43,6 +46,8 @@ def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
             sealed.labels(label(key)).inc(count)
         for reason, count in record.undecoded.items():
             undecoded.labels(reason).inc(count)
+        for name, count in record.foreign.items():
+            foreign.labels(name).inc(count)
         for cache in record.stale:
             stale.labels(cache).inc()
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from tests.rigs.faulty_server import CLOUD, Fault, Reply, Request
+from tests.rigs.faulty_server import CLOUD, Fault, Reply, Request, coded
 from tests.rigs.issuer import claims, header, token
 
 NOW = time.time()
@@ -156,12 +156,25 @@ def without_authorization(request: Request, reply: Reply) -> Reply:
     return reply.but(401).saying({}) if request.method == "POST" else reply
 
 
+def of_another_namespace(change: Callable[[Request], list[Any]]) -> Fault:
+    """Decode for the namespace `other` too, to these payloads."""
+
+    def fault(request: Request, reply: Reply) -> Reply:
+        if request.headers.get("x-namespace") != "other":
+            return reply
+        return reply.but(200).saying({"payloads": change(request)})
+
+    return fault
+
+
 FILES = Path(__file__).parent / "doctor"
 OWN_FILE = FILES / "own.json"
+FOREIGN_FILE = FILES / "foreign.json"
 PLAIN_FILE = FILES / "plain.json"
 ALL_HEADERS = ["authorization", "authorization-extras", "content-type", "x-namespace"]
 GOOD_TOKEN = token()
 ONLY_MESSAGE = on("POST", gateway)
+OTHER = ("--other-namespace", "other")
 CREDENTIALS = ("--include-credentials",)
 PLAIN_URL = "http://127.0.0.1:{port}"
 NAMED = "https://codec.test:{port}"
@@ -268,6 +281,10 @@ CASES: dict[str, Case] = {
         lambda q, reply: reply.but(400) if b"YmluYXJ5L2VuY3J5cHRlZA" in q.body else reply,
         ("--payload", str(OWN_FILE)),
     ),
+    "own-foreign": Case(None, ("--payload", str(FOREIGN_FILE))),
+    "keys-shared": Case(of_another_namespace(coded), OTHER),
+    "keys-apart": Case(of_another_namespace(lambda request: request.payloads), OTHER),
+    "keys-not-compared": Case(None, OTHER),
     "encode-preflight": Case(on("OPTIONS", lambda reply: reply.but(405), "encode")),
     "encode-plain": Case(
         lambda q, reply: reply.saying(q.body) if q.operation == "encode" and q.body else reply

@@ -8,8 +8,11 @@ import pytest
 
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import local_settings
+from temporal_codec.encryption import FOREIGN_FORMATS
 from tests.rigs.codec_server import codec_server
-from tests.rigs.processes import free_port
+from tests.rigs.processes import ROOT, free_port
+
+FOREIGN = (ROOT / "tests/rigs/doctor/foreign.json").read_bytes()
 
 
 def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
@@ -17,15 +20,18 @@ def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
     with codec_server({"CODEC_METRICS": "prometheus", "METRICS_PORT": str(port)}) as server:
         server.post("/decode", b'{"payloads":[{}]}')
         server.post("/encode", b'{"payloads":[{},{}]}')
+        server.post("/decode", FOREIGN)
         server.post("/decode", b"[]", namespace="a-stranger-s-text")
         server.post("/a-stranger-s-path", b"[]")
         found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
         assert server.client.get("/metrics").status_code == 404
-    assert 'codec_requests_total{operation="decode",outcome="answered",status="200"} 1.0' in found
+    assert 'codec_requests_total{operation="decode",outcome="answered",status="200"} 2.0' in found
     assert 'codec_requests_total{operation="none",outcome="refused",status="404"} 1.0' in found
     assert 'codec_requests_not_answered_total{reason="body"} 1.0' in found
     assert 'codec_sealed_payloads_total{key="test-key-id"} 2.0' in found
-    assert 'codec_request_duration_seconds_count{operation="decode"} 2.0' in found
+    assert 'codec_foreign_payloads_total{format="temporal-proxy"} 1.0' in found
+    assert 'codec_foreign_payloads_total{format="aws-encryption-sdk"} 1.0' in found
+    assert 'codec_request_duration_seconds_count{operation="decode"} 3.0' in found
     assert "stranger" not in found
 
 
@@ -43,9 +49,12 @@ def test_cloudwatch_s_format_is_lines_of_standard_output_that_sum_over_processes
     with codec_server(settings, stdout=str(tmp_path / "out")) as server:
         for _ in range(10):
             server.post("/decode", b'{"payloads":[{}]}', headers={"connection": "close"})
+        server.post("/decode", FOREIGN)
         server.post("/decode", b"[]")
     lines = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     namespaces = {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines}
     assert ({line["service"] for line in lines}, namespaces) == ({"ours"}, {"CodecServer"})
-    assert sum(sum(line.get("Requests", [])) for line in lines) == 11
+    assert sum(sum(line.get("Requests", [])) for line in lines) == 12
+    formats = {line["format"]: line["Foreign"] for line in lines if "Foreign" in line}
+    assert formats == {name: [1.0] for name in sorted(FOREIGN_FORMATS)}
     assert [line["NotAnswered"] for line in lines if line.get("reason") == "body"] == [[1.0]]

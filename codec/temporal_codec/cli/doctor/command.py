@@ -48,6 +48,10 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     namespace: Annotated[
         str, typer.Option(help="The namespace. It also replaces {namespace} in URL.")
     ] = "default",
+    other_namespace: Annotated[
+        str | None,
+        typer.Option(help="Another namespace that the token may decode: do keys hold it apart?"),
+    ] = None,
     payload: Annotated[
         Path | None, typer.Option(help="Try the payloads in this file: one, or {payloads: [...]}.")
     ] = None,
@@ -87,6 +91,7 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
         credentials=include_credentials,
         without_scheme=without_scheme,
         own=read_own(payload, history),
+        other=other_namespace,
     )
     probe = Probe(target, Connection(target.endpoint, ca_file, timeout))
     findings = _as_json(probe) if as_json else _as_text(probe)

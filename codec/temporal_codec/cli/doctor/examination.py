@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from temporal_codec.cli.doctor.access import check_access, check_answers, check_clock
 from temporal_codec.cli.doctor.finding import Finding, Unreached
 from temporal_codec.cli.doctor.limits import check_burst, check_size
+from temporal_codec.cli.doctor.namespaces import check_namespaces
 from temporal_codec.cli.doctor.own import check_own
 from temporal_codec.cli.doctor.payloads import check_payloads
 from temporal_codec.cli.doctor.preflight import check_preflight
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     check_clock,
     check_answers,
     check_payloads,
+    check_namespaces,
     check_own,
     check_size,
     check_burst,

@@ -10,7 +10,7 @@ from temporal_codec.cli.doctor.probe import Probe, body_of
 from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.history.file import read_text
 from temporal_codec.cli.payload.find import payloads_of
-from temporal_codec.encryption import KEY_ID
+from temporal_codec.encryption import KEY_ID, foreign_format
 from temporal_codec.keys.key import KEY_BYTES, fingerprint
 from temporal_codec.payload import ENCODING, Received
 from temporal_codec.text import shown
@@ -33,6 +33,11 @@ NOT_OPENED = problem(
     "The server returns {left} of your {count} payloads encoded. Key ids: {ids}.",
     "Add the missing keys to the server's ring (`temporal-codec keys import`), or correct "
     "CODEC_KEYRING or --namespace. If the ring has the key id, the key behind it is another one.",
+)
+FOREIGN = problem(
+    "own-foreign",
+    "Another system encrypted {count} of your payloads: {kinds}.",
+    "Decode them with that system. For temporal-proxy, list its KMS key in CODEC_KMS_KEYS.",
 )
 REFUSED = problem(
     "own-refused",
@@ -74,9 +79,14 @@ def check_own(probe: Probe) -> Iterator[Finding]:
         if came is None:
             return
         left += [each for each in came if _is_encoded(each)]
-    if left:
-        yield NOT_OPENED(left=len(left), count=len(sent), ids=_ids(left))
-    else:
+    kinds = Counter(filter(None, (foreign_format(each.metadata) for each in left)))
+    ours = [each for each in left if foreign_format(each.metadata) is None]
+    if kinds:
+        told = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+        yield FOREIGN(count=kinds.total(), kinds=told)
+    if ours:
+        yield NOT_OPENED(left=len(ours), count=len(sent), ids=_ids(ours))
+    elif not kinds:
         yield OPENED(count=len(sent))
 
 

@@ -39,6 +39,8 @@ class Target:
     """Whether the CLI would send the token without `Bearer `."""
     own: Sequence[Received] | None = None
     """The user's own payloads, to try; None if they gave none."""
+    other: str | None = None
+    """Another namespace, to compare its keys with."""
 
     def __repr__(self) -> str:
         """Without the token."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from temporal_codec import Key
+from temporal_codec import Key, Keyring
 from tests.codec.cli.conftest import SAMPLE_KEY
 from tests.codec.cli.doctor.doctors import doctor
 from tests.codec.cli.history.test_history import many, payload
-from tests.codec.rings import key, plain, sealed
+from tests.codec.rings import SINCE, key, plain, sealed
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.doctor_faults import (
     GOOD_TOKEN,
@@ -37,6 +37,16 @@ def test_of_our_own_server_without_tokens_all_is_well(development_server: CodecS
     assert "round-trip" in told.findings
     told = doctor(f"{development_server.url}/codec/{{namespace}}", "--cli", "--namespace", "a.b")
     assert (told.code, told.ids("warning", "problem")) == (0, set())
+
+
+@pytest.mark.parametrize("derives", [False, True], ids=["plain", "derived"])
+def test_keys_that_namespaces_share_are_found(tmp_path: Path, *, derives: bool) -> None:
+    """Without access to the ring: what one namespace encrypts is decoded for another, or not."""
+    ring = Keyring([Key("own", bytes(32), SINCE, derives=derives)])
+    (tmp_path / "ring.json").write_bytes(ring.to_json())
+    with codec_server({"CODEC_KEYRING": f"file:{tmp_path}/ring.json"}) as server:
+        told = doctor(server.url, "--origin", PAGE, "--other-namespace", "billing")
+    assert ("keys-apart" if derives else "keys-shared") in told.findings
 
 
 @pytest.fixture(scope="module")
