@@ -25,7 +25,7 @@ DECODES: Mapping[str, int] = {"a": 200, "b": 20, "c": 4, "d": 4, "e": 10}
 Counter = Callable[[list[str]], int]
 """Runs a command, and tells how many instructions it took."""
 _REMEDY = (
-    "Instructions can't be counted here: `perf` is missing or its counters are, and so is "
+    "Instructions cannot be counted here: `perf` is missing or its counters are, and so is "
     "Callgrind. On Debian: apt-get install valgrind."
 )
 

@@ -37,7 +37,7 @@ from temporal_codec.nexus import NexusCodec, only_endpoint, sharing_converter
 from temporal_codec.nexus_interceptor import NexusInterceptor
 from temporal_codec.temporal import EncryptionCodec, encrypting_converter
 
-# What a replayer has that was not told its namespace.
+# The namespace of a replayer for which none is set.
 _NO_NAMESPACE = "ReplayNamespace"
 # The sandbox would load these again for each workflow, and cryptography cannot be loaded twice.
 PASSTHROUGH_MODULES = ("temporal_codec", "cryptography")
@@ -114,8 +114,8 @@ class EncryptionPlugin(SimplePlugin):
         namespace = config.get("namespace", _NO_NAMESPACE)
         if self._by_namespace and namespace == _NO_NAMESPACE:
             raise ValueError(
-                "Each namespace has keys of its own here: say Replayer(namespace=...), the one "
-                "that the histories come from."
+                "Each namespace has its own keys here: set Replayer(namespace=...) to the "
+                "namespace of the histories."
             )
         converter = config.get("data_converter") or DataConverter.default
         config["data_converter"] = self._encrypting(converter, namespace)

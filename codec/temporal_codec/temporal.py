@@ -132,8 +132,8 @@ def encrypting_converter(
     failures = converter.failure_converter_class
     if failures not in _REPLACEABLE:
         raise ValueError(
-            f"the data converter has a failure converter of its own, {failures.__name__}, and what "
-            f"that writes may be plaintext. Take it out. {_BY_HAND}"
+            f"the data converter has its own failure converter, {failures.__name__}, which may "
+            f"write plaintext. Remove it. {_BY_HAND}"
         )
     return dataclasses.replace(
         converter,
@@ -144,8 +144,9 @@ def encrypting_converter(
 
 _REPLACEABLE = {DefaultFailureConverter, DefaultFailureConverterWithEncodedAttributes}
 _BY_HAND = (
-    "Or make the data converter yourself, with codec.temporal.EncryptionCodec as its payload "
-    "codec, and give it to Client.connect with header_codec_behavior=HeaderCodecBehavior.CODEC."
+    "Or make the data converter yourself, with temporal_codec.temporal.EncryptionCodec as its "
+    "payload codec, and pass it to Client.connect with "
+    "header_codec_behavior=HeaderCodecBehavior.CODEC."
 )
 _CHAIN = (
     f"Take it out: this one encrypts, and compresses where you say compress=True. {_BY_HAND} That "

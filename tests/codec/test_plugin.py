@@ -114,7 +114,7 @@ class OwnFailures(DefaultFailureConverter):
     [
         (DataConverter(payload_codec=Plaintext()), "payload codec already"),
         (DataConverter(payload_codec=EncryptionCodec(RingKeys(Keyring()))), "payload codec"),
-        (DataConverter(failure_converter_class=OwnFailures), "failure converter of its own"),
+        (DataConverter(failure_converter_class=OwnFailures), "its own failure converter"),
     ],
 )
 def test_the_users_own_codec_or_failure_converter_is_an_error(

@@ -226,7 +226,7 @@ class Shouting(EncryptionCodec):
     ("converter", "message"),
     [
         (DataConverter(payload_codec=Shouting(RingKeys(Keyring()))), "has a payload codec already"),
-        (DataConverter(failure_converter_class=OwnFailures), "failure converter of its own, Own"),
+        (DataConverter(failure_converter_class=OwnFailures), "its own failure converter, Own"),
     ],
 )
 def test_what_would_be_lost_is_refused(converter: DataConverter, message: str) -> None:

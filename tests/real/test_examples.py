@@ -228,7 +228,7 @@ def test_scan_reads_from_the_server(story: Story) -> None:
     assert "workflowExecutionCompletedEventAttributes.result[0]" in scanned.stdout
     missing = temporal_codec("history", "scan", "--workflow-id", "nothing", *address)
     assert missing.returncode == 2
-    assert "does not give this history (NOT_FOUND)" in missing.stderr
+    assert "denied this history (NOT_FOUND)" in missing.stderr
 
 
 async def plaintext_history(server: DevServer) -> str:

@@ -1,4 +1,4 @@
-"""A workflow's history from a Temporal Service, as it lies there."""
+"""Fetches the history of a workflow from a Temporal Service."""
 
 import asyncio
 from typing import Any
@@ -9,10 +9,10 @@ from temporal_codec.errors import install
 
 _NO_SDK = (
     f"Reading from a server needs Temporal's SDK: {install('cli,temporal')} "
-    "Or give a file: `temporal workflow show --output json --workflow-id ID > history.json`."
+    "Or pass a file: `temporal workflow show --output json --workflow-id ID > history.json`."
 )
-# The SDK's bridge may crash the interpreter that ends within moments of its last call: a third of
-# the runs did, and none of them with this.
+# The SDK's bridge can crash an interpreter that exits right after its last call: without this
+# pause, a third of the runs did.
 _BRIDGE_SECONDS = 0.3
 
 
@@ -21,8 +21,8 @@ def fetch(
 ) -> HistoryFile:
     """The history of a workflow's run; raises NoHistory.
 
-    Address, namespace, TLS and API key are found as the `temporal` command line finds them, in
-    its environment variables and its configuration file, where they are not given.
+    Address, namespace, TLS and API key default to those of the `temporal` command line: its
+    environment variables and its configuration file.
     """
     try:
         # The SDK's bridge takes a third of a second to load.
@@ -49,13 +49,13 @@ def fetch(
         }
     except (RuntimeError, ValueError):
         # What is wrong with it could quote an API key.
-        raise NoHistory("Temporal's configuration file cannot be read: correct it.") from None
+        raise NoHistory("Temporal's configuration file is invalid. Correct it.") from None
     try:
         return HistoryFile(workflow_id, asyncio.run(text()).encode())
     except RPCError as error:
         raise NoHistory(
-            f"The server does not give this history ({error.status.name}). Look at the workflow's "
-            "id, its namespace and what you are allowed to read."
+            f"The Temporal Service denied this history ({error.status.name}). Check the workflow's "
+            "ID, its namespace and your permissions."
         ) from None
     except (RuntimeError, ValueError) as error:
         raise NoHistory(f"The Temporal Service cannot be reached: {error}") from None

@@ -52,7 +52,7 @@ def read_key(file: Path | None) -> bytes:
 def parse_key(given: bytes) -> bytes:
     """The 32 bytes of a key, given as text or as base64.
 
-    The two can't be confused: base64 of 32 bytes has 43 characters or, padded, 44.
+    The two cannot be confused: base64 of 32 bytes has 43 characters or, padded, 44.
     """
     if given.startswith(UTF16):
         raise CliError("This key is UTF-16. Save it as UTF-8.")
