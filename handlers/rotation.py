@@ -179,22 +179,22 @@ def handler(event: Event, context: Any) -> None:  # noqa: ANN401 — the runtime
     """Run one step; an exception makes Secrets Manager retry later, and raises the alarm."""
     global _client  # noqa: PLW0603 — an entry file's state: one client for the environment
     step, now = _STEPS.get(str(event.get("Step"))), datetime.now(UTC)
+    if step is None and event.get("Step") != "checkRotation":
+        raise RotationError("not a step of Secrets Manager's rotation")
     _client = _client or make_client("secretsmanager")
-    if event.get("Step") == "checkRotation":
+    about = {"step": event["Step"], "secret": event.get("SecretId")}
+    try:
+        if step:
+            step(Rotation(_client, event, now, derives=_settings.derives))
+            _logger.info("rotation", extra=about)
+            return
         from temporal_codec.keys.overdue import overdue  # noqa: PLC0415 — not for a rotation
 
         for secret, why in overdue(_client, event["Secret"], context.invoked_function_arn, now):
             _logger.error("rotation overdue", extra={"secret": secret, "cause": why})
-        return
-    if step is None:
-        raise RotationError("not a step of Secrets Manager's rotation")
-    about = {"step": event["Step"], "secret": event["SecretId"]}
-    try:
-        step(Rotation(_client, event, now, derives=_settings.derives))
-    except (KeyringError, RotationError) as error:
-        _logger.error("rotation failed", extra={**about, "cause": str(error)})
-        raise RotationError(str(error)) from None
-    except (BotoCoreError, ClientError) as error:
-        _logger.error("rotation failed", extra={**about, "cause": error_code(error)})
-        raise
-    _logger.info("rotation", extra=about)
+    except (KeyringError, RotationError, BotoCoreError, ClientError) as error:
+        from_aws = isinstance(error, BotoCoreError | ClientError)
+        call = getattr(error, "operation_name", "AWS")
+        cause = f"{call}: {error_code(error)}" if from_aws else str(error)
+        _logger.error("rotation failed", extra={**about, "cause": cause})
+        raise RotationError(cause) from None

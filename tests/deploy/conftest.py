@@ -14,6 +14,9 @@ PER_NAMESPACE = {"Rings": "per-namespace"}
 LONG = (
     "test_asked_then_changed",
     "test_a_second_region_takes_over",
+    "test_encoding_needs",
+    "_needs[kms:",
+    *(f"_needs[secretsmanager:{call}" for call in "DGLU"),
     "test_a_failed_first_deployment_is_tried_again",
     "loses_nothing[temporal-codec]",
     "[AWS::ApiGatewayV2::Api]",

@@ -218,6 +218,16 @@ class Account:
             assert time.monotonic() < deadline, self.server.log()[-3000:]
             time.sleep(0.3)
 
+    def rotate(self, secret: str) -> None:
+        """Rotate a secret, and wait until that has come to an end, good or bad."""
+        said = re.compile(rf"rotation {secret} (finishSecret ok|\w+ (?!ok))")
+        before = len(said.findall(self.server.log()))
+        self.client("secretsmanager").rotate_secret(SecretId=secret)
+        deadline = time.monotonic() + 60
+        while len(said.findall(self.server.log())) == before:
+            assert time.monotonic() < deadline, self.server.log()[-3000:]
+            time.sleep(0.2)
+
     def call(
         self,
         stack: str,

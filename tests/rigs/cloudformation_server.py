@@ -22,7 +22,9 @@ from typing import Any
 
 import botocore.session
 import samtranslator.translator.transform as sam
+from ministack.core.iam_evaluator import enforce
 from ministack.core.responses import get_region
+from ministack.core.router import extract_access_key_id
 from ministack.services import apigateway, cloudwatch_logs, secretsmanager, ssm
 from ministack.services.cloudformation import engine, provisioners
 
@@ -278,6 +280,35 @@ def replicas_can_stand_alone() -> None:
     replace(own, handle)
 
 
+def values_need_their_kms_key() -> None:
+    """A caller reads or writes a value only if it may use the secret's key through this service."""
+    own = secretsmanager.handle_request
+    needed = {
+        "GetSecretValue": "kms:Decrypt",
+        "BatchGetSecretValue": "kms:Decrypt",
+        "PutSecretValue": "kms:GenerateDataKey",
+    }
+
+    def denied(key: str, action: str, secret: str) -> bool:
+        _, found = secretsmanager._resolve(secret)
+        arn = (found or {}).get("KmsKeyId", "")
+        service = {"kms:ViaService": f"secretsmanager.{get_region()}.amazonaws.com"}
+        return bool(arn and enforce(key, action, "kms", get_region(), arn, service))
+
+    async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if action in needed:
+            data, key = json.loads(body), extract_access_key_id(headers, query) or ""
+            for secret in data.get("SecretIdList") or [data.get("SecretId")]:
+                if denied(key, needed[action], secret):
+                    return secretsmanager.error_response_json(
+                        "AccessDeniedException", "Access to KMS is not allowed", 400
+                    )
+        return await own(method, path, headers, body, query)
+
+    replace(own, handle)
+
+
 def versions_without_a_value_are_not_found() -> None:
     """A version that is only labelled cannot be read."""
     own = secretsmanager._get_secret_value
@@ -398,6 +429,7 @@ def main() -> None:
     replace(secretsmanager._rotate_secret, rotate_secret)
     rotated_secrets_say_when()
     replicas_can_stand_alone()
+    values_need_their_kms_key()
     versions_without_a_value_are_not_found()
     conditions_know_join_and_split()
     sam_sees_the_parameters()
