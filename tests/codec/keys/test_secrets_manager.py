@@ -22,6 +22,7 @@ from temporal_codec import (
 )
 from temporal_codec.aws import make_client, region_of
 from temporal_codec.keys.keys import Keys
+from temporal_codec.keys.secrets_manager import SecretsManagerLoader
 from tests.codec.clock import FakeClock
 from tests.codec.rings import key
 from tests.rigs.secrets_manager import Gate, client, new_secret
@@ -53,6 +54,19 @@ def store(aws: Any, secret: str, ring: bytes) -> None:
 def test_reads_the_current_version_once(keys: Keys, secrets: Gate) -> None:
     assert keys.sealing() == keys.opening(b"key-1") == key(1)
     assert secrets.calls == ["GetSecretValue"]
+
+
+class Named:
+    """A Secrets Manager whose default stage is not the current one."""
+
+    def get_secret_value(self, *, SecretId: str, VersionStage: str = "") -> dict[str, str]:  # noqa: N803 — botocore's names
+        assert VersionStage == "AWSCURRENT"
+        return {"Name": SecretId, "SecretString": RING.decode()}
+
+
+def test_the_stage_is_asked_for_by_name() -> None:
+    """K6: never by default."""
+    assert SecretsManagerLoader("ring", Named())("default").get(b"key-1") == key(1)
 
 
 def test_a_ring_for_each_namespace(aws: Any, secrets: Gate) -> None:

@@ -1,5 +1,6 @@
 """Where rings come from: URIs, files, the development ring, isolation between namespaces."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +169,18 @@ def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
     for each in keys:
         each.sealing()
     assert loaded == ["a", "b"]
+
+
+def test_a_file_is_read_up_to_the_size_of_a_ring(tmp_path: Path) -> None:
+    """K5: a ring has at most 65,536 bytes, and a larger file takes no more memory than that."""
+    path = tmp_path / "ring.json"
+    write_ring(path, key())
+    with path.open("r+b") as file:
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(KeyringUnavailable):
+            open_source(f"file:{path}").keys("default").sealing()
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

@@ -1,8 +1,10 @@
 """Where documents come from, and the one HTTPS client: bounded, through a proxy, with a name."""
 
+import io
 import socket
 import ssl
 import threading
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -309,3 +311,34 @@ def test_a_file_is_read_each_time_and_bounded(tmp_path: Path) -> None:
     file.write_bytes(b"12345678901")
     with pytest.raises(FetchError, match="more than 10 bytes"):
         fetch()
+
+
+def test_only_the_bounded_part_of_a_file_is_read(tmp_path: Path) -> None:
+    """A file that is too large is refused at the cap, and not once it is in memory."""
+    file = tmp_path / "policy.json"
+    with file.open("wb") as opened:
+        opened.truncate(100_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FetchError, match="more than 10 bytes"):
+            open_document(f"file:{file}", 10)()
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+class Endless(io.BytesIO):
+    """The body of an object; reading to its end would take all memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert 0 <= size <= 11
+        return b"x" * size
+
+
+def test_only_the_bounded_part_of_an_object_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "handlers.access.documents._service", lambda _name: lambda *_, **__: {"Body": Endless()}
+    )
+    with pytest.raises(FetchError, match="more than 10 bytes"):
+        open_document("s3:bucket/policy.json", 10)()

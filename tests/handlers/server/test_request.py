@@ -126,3 +126,11 @@ def test_work_without_waiting_ends_with_the_time_of_the_request(
     assert reply.status == 503
     assert reply.headers["retry-after"] == "30"
     assert work.calls == 8
+
+
+def test_with_less_than_half_a_second_left_nothing_is_read() -> None:
+    """L2: such a request gets 503 before its body is looked at; its record says so."""
+    records: list[Any] = []
+    reply = call(app(write=records.append), context=Context(499))
+    assert (reply.status, reply.headers["retry-after"]) == (503, "30")
+    assert (records[0].reason, records[0].bytes_in) == ("time", 0)
