@@ -6,11 +6,14 @@ from typing import Any
 
 import nexusrpc
 from nexusrpc.handler import StartOperationContext, service_handler, sync_operation
-from temporalio import nexus, workflow
+from temporalio import activity, nexus, workflow
+from temporalio.client import WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError, NexusOperationError
 
 ENDPOINT = "billing-endpoint"
 HANDLERS = "billing-tasks"
+LEDGER = "ledger"
+UPDATE = "by_update"
 
 
 @workflow.defn
@@ -30,6 +33,40 @@ class Invoice:
         return f"canary invoice for {order}"
 
 
+def answer(order: str) -> str:
+    """An answer, or a failure with a message, details and a cause."""
+    if order.startswith("fail"):
+        try:
+            raise ValueError(f"canary cause of {order}")
+        except ValueError as error:
+            raise ApplicationError(
+                f"canary refused {order}", "canary detail", non_retryable=True
+            ) from error
+    return f"canary entry for {order}"
+
+
+@activity.defn
+async def write(order: str) -> str:
+    """Back an operation."""
+    return answer(order)
+
+
+@workflow.defn
+class Ledger:
+    """Backs operations by updates, and never ends."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    async def enter(self, order: str) -> str:
+        """Answer a moment later, so that the operation is asynchronous."""
+        await workflow.sleep(0.2)
+        return answer(order)
+
+
 @nexusrpc.service
 class Billing:
     """Writes invoices."""
@@ -37,6 +74,8 @@ class Billing:
     at_once: nexusrpc.Operation[str, str]
     refuse: nexusrpc.Operation[str, str]
     later: nexusrpc.Operation[str, str]
+    by_activity: nexusrpc.Operation[str, str]
+    by_update: nexusrpc.Operation[str, str]
 
 
 @service_handler(service=Billing)
@@ -62,6 +101,30 @@ class BillingHandler:
         """Start a workflow that answers."""
         return await context.start_workflow(Invoice.run, order, id=f"invoice-{uuid.uuid4()}")
 
+    @nexus.temporal_operation
+    async def by_activity(
+        self,
+        _context: nexus.TemporalStartOperationContext,
+        client: nexus.TemporalNexusClient,
+        order: str,
+    ) -> nexus.TemporalOperationResult[str]:
+        """Start an activity that answers."""
+        return await client.start_activity(
+            write, order, id=f"write-{uuid.uuid4()}", start_to_close_timeout=timedelta(seconds=10)
+        )
+
+    @nexus.temporal_operation
+    async def by_update(
+        self,
+        _context: nexus.TemporalStartOperationContext,
+        client: nexus.TemporalNexusClient,
+        order: str,
+    ) -> nexus.TemporalOperationResult[str]:
+        """Have an open workflow answer in an update."""
+        return await client.start_workflow_update(
+            LEDGER, Ledger.enter, order, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+
 
 @workflow.defn
 class Order:
@@ -76,7 +139,8 @@ class Order:
                 await billing.execute_operation(
                     getattr(Billing, operation),
                     order,
-                    schedule_to_close_timeout=timedelta(seconds=30),
+                    # A Service before 1.32 never completes what an update backs.
+                    schedule_to_close_timeout=timedelta(seconds=5 if UPDATE in operation else 30),
                 )
             )
         except NexusOperationError as error:
