@@ -323,3 +323,21 @@ def test_a_missing_ring_names_uri_and_path(tmp_path: Path, monkeypatch: Any) -> 
     place = f"there is no key ring file:{tmp_path}/rings/orders.json"
     with pytest.raises(KeyringNotFound, match=re.escape(place)):
         sealed(connect(plugin, namespace="orders"))
+
+
+def test_with_kms_there_is_no_secret_and_a_replayer_says_its_namespace(
+    moto: int, secrets: Gate
+) -> None:
+    """The namespace is the encryption context, so the client's decides, and a replayer has none."""
+    arn = client(moto, "kms").create_key()["KeyMetadata"]["Arn"]
+    plugin = EncryptionPlugin(f"kms:{arn}")
+    orders = connect(plugin, namespace="orders")
+    payload = sealed(orders)
+    assert b"context_namespace=orders" in payload.metadata["encryption-key-id"]
+    assert opened(orders, payload) == "hello"
+    other = connect(EncryptionPlugin(f"kms:{arn}"), namespace="billing")
+    with pytest.raises(PayloadError, match="unknown-key"):
+        opened(other, payload)
+    with pytest.raises(ValueError, match="set Replayer"):
+        Replayer(workflows=[Greet], plugins=[plugin])
+    assert secrets.calls == ["GenerateDataKey", "Decrypt"]
