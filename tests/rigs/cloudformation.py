@@ -250,6 +250,13 @@ class Account:
             trust_env=False,
         )
 
+    def call_rest(self, api: str, path: str, method: str, **headers: str) -> httpx.Response:
+        """Send an empty request to a REST API; its stage is part of the path."""
+        host = f"{api}.execute-api.localhost"
+        return httpx.request(
+            method, self.url + path, headers={"Host": host, **headers}, timeout=60, trust_env=False
+        )
+
 
 @contextmanager
 def account(folder: Path, **settings: str) -> Iterator[Account]:
