@@ -149,8 +149,8 @@ _BY_HAND = (
     "header_codec_behavior=HeaderCodecBehavior.CODEC."
 )
 _CHAIN = (
-    f"Take it out: this one encrypts, and compresses where you say compress=True. {_BY_HAND} That "
-    "payload codec may call both."
+    f"Remove it: this plugin encrypts, and compresses with compress=True. {_BY_HAND} Your "
+    "own payload codec can call both."
 )
 
 
