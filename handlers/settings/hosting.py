@@ -4,6 +4,7 @@ Row = tuple[str, str, str, str, tuple[str, ...]]
 """Name, default, meaning, example and choices: see `handlers.settings.table.Setting`."""
 
 HOSTING: tuple[Row, ...] = (
+    ("CODEC_AUDIT_COPY", "", "A file that takes each record too.", "file:/audit/log", ()),
     (
         "HOST",
         "127.0.0.1",

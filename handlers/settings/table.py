@@ -61,7 +61,6 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         ),
         Setting("CODEC_MAX_RINGS", "5000", "How many namespaces' rings a process keeps.", "500"),
         Setting("CODEC_AUDIT_DIGESTS", "16", "How many payloads a record names by digests.", "0"),
-        Setting("CODEC_AUDIT_COPY", "", "A file that takes each record too.", "file:/audit/log"),
         Setting(
             "CODEC_DERIVE_KEYS",
             "false",
