@@ -208,6 +208,25 @@ def test_what_no_group_gives(cloud: CloudAuthorizer, account: CloudOps, name: st
     assert allows(cloud) == READING
 
 
+def test_a_person_without_an_id_is_in_no_group(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    in_team(account, "WRITE", [""])
+    account.users[0].id = ""
+    assert allows(cloud) == READING
+
+
+@pytest.mark.parametrize(
+    ("size", "may"), [(128, EVERYTHING), (129, READING)], ids=["fits", "too long"]
+)
+def test_a_group_s_id_is_bounded(
+    cloud: CloudAuthorizer, account: CloudOps, size: int, may: set[str]
+) -> None:
+    """It becomes a part of the path."""
+    in_team(account, "WRITE", [])
+    account.teams[0].id = "g" * size
+    account.members = {"g" * size: [f"u-{ANA}"]}
+    assert allows(cloud) == may
+
+
 def test_a_key_that_may_not_see_groups_lets_read(cloud: CloudAuthorizer, account: CloudOps) -> None:
     in_team(account, "WRITE", [f"u-{ANA}"])
     account.shows_teams = False
