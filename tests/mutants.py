@@ -152,6 +152,8 @@ def _places(node: ast.AST, name: str) -> Iterator[tuple[ast.expr | ast.stmt, str
 
 def _is_text(node: ast.AST) -> bool:
     # Docstrings, and what is said to people.
+    if isinstance(node, ast.keyword):
+        return node.arg == "why"
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
     if isinstance(node, ast.Call):

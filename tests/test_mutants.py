@@ -1,10 +1,16 @@
 """What `make mutants` relies on: the faults it makes, and that it notices who finds them."""
 
 import ast
+import shutil
 from pathlib import Path
 
-from tests.mutants import MODULES, ROOT, Mutant, mismatches, mutants, survives
+from tests.mutants import IGNORED, MODULES, ROOT, Mutant, mismatches, mutants, survives
 
+SAMPLED = [
+    "codec/temporal_codec/pipeline.py",
+    "codec/temporal_codec/policy/patterns.py",
+    "handlers/access/permissions.py",
+]
 SOURCE = '''"""A module."""
 
 LIMIT = 3
@@ -77,3 +83,14 @@ def test_survivors_and_reasons_must_match() -> None:
 def test_the_tests_of_each_module_exist() -> None:
     """A test that moved would end the run with "its tests fail without any fault"."""
     assert all((ROOT / test).exists() for tests in MODULES.values() for test in tests)
+
+
+def test_a_sample_of_faults_is_found(tmp_path: Path) -> None:
+    """CI tries a fault of each of these modules, which are tested quickly; `make mutants` all."""
+    tree = Path(shutil.copytree(ROOT, tmp_path / "tree", ignore=IGNORED))
+    for module in SAMPLED:
+        found = list(mutants(module, (ROOT / module).read_text()))
+        tried = found[len(found) // 2]
+        assert not survives(tried, module, MODULES[module], tree), tried.name
+    unchanged = Mutant("", (ROOT / SAMPLED[-1]).read_text())
+    assert survives(unchanged, SAMPLED[-1], MODULES[SAMPLED[-1]], tree)

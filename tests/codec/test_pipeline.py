@@ -9,7 +9,9 @@ import pytest
 from cramjam import snappy
 
 from temporal_codec import Keyring, KeyringUnavailable, PayloadError, Reason
+from temporal_codec.allowance import Allowance
 from temporal_codec.encryption import sealed_metadata
+from temporal_codec.errors import AnswerTooLarge
 from temporal_codec.pipeline import MAX_LAYERS, decode, encode
 from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, SpyKeys, content, key, plain, reason, sealed
@@ -187,3 +189,15 @@ def test_an_opened_payload_does_not_show_itself(keys: SpyKeys) -> None:
     """K8: no plaintext in a repr."""
     (opened,) = decode([sealed(plain(b'"canary"'), key())], keys)
     assert "canary" not in repr(opened)
+
+
+@pytest.mark.parametrize("spare", [0, -1])
+def test_what_is_opened_is_bounded_for_the_whole_list(spare: int) -> None:
+    """D1: an answer's size is bounded before it is rendered; exactly as much is allowed."""
+    payloads = [wrap(plain(), ("zlib",))] * 3
+    allowance = Allowance(opened=3 * len(plain()) + spare)
+    if spare < 0:
+        with pytest.raises(AnswerTooLarge):
+            decode(payloads, SpyKeys(Keyring([key(1)])), allowance)
+    else:
+        assert len(decode(payloads, SpyKeys(Keyring([key(1)])), allowance)) == 3

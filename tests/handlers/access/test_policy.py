@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from handlers.access.claims import read_permissions
 from handlers.access.documents import FetchError, open_document
 from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
+from handlers.settings.issuer import TEMPORAL_CLOUD
 from temporal_codec.policy import MAX_BYTES, Identity, PolicyError, parse
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import Denied, allow, decided
@@ -176,3 +178,10 @@ def test_a_grant_may_require_a_reason(purpose: str) -> None:
 def test_another_word_for_a_reason_is_a_fault() -> None:
     with pytest.raises(PolicyError, match="reason"):
         parse(policy(grant(reason="yes")))
+
+
+def test_permissions_of_a_shared_issuer_allow_nothing() -> None:
+    """A claim of Temporal Cloud's tokens says nothing of whose account it is."""
+    caller = replace(who(ANA, "s", "temporal-system:admin"), issuer=TEMPORAL_CLOUD.issuer)
+    decision = decided(PermissionsClaim(), caller, "orders", "decode")
+    assert (decision.rule, "share its issuer" in decision.why) == (None, True)
