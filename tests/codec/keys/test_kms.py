@@ -120,6 +120,20 @@ def test_a_key_that_a_payload_names_is_never_asked(
     assert "Decrypt" not in secrets.calls
 
 
+@pytest.mark.parametrize(
+    "context", ["", "context_namespace=orders&context_team=a&"], ids=["less", "more"]
+)
+def test_a_ring_takes_the_context_of_its_namespace_alone(
+    source: KmsSource, arn: str, secrets: Gate, context: str
+) -> None:
+    """Less or more is the proxy's own, for which a key must be listed; KMS is not asked."""
+    payload = seal(source)
+    uri = f"awskms:///{arn}?{context}region={REGION}".encode()
+    changed = Content({**payload.metadata, "encryption-key-id": uri}, payload.data)
+    assert [reason(each) for each in opened(source, changed)] == [Reason.FOREIGN_FORMAT]
+    assert "Decrypt" not in secrets.calls
+
+
 def test_an_alias_names_its_key_alone(kms: Any, arn: str, secrets: Gate) -> None:
     """What the alias's former key wrapped, the alias does not open: its ARN must be listed."""
     alias = alias_of(kms, arn, f"alias/codec-{uuid4()}")

@@ -180,6 +180,16 @@ def test_a_data_key_of_another_length_is_never_used(
     assert reason(outcome) is Reason.KEY_REFUSED
 
 
+def test_a_record_never_names_a_key_that_did_not_unwrap(
+    writer: KmsSource, reader: KmsSource, secrets: Gate, arn: str
+) -> None:
+    """What answers must be the key that the payload names, or nothing is opened."""
+    payload = seal(writer)
+    secrets.fault = {"Plaintext": text(32), "KeyId": f"{arn}0"}
+    (outcome,) = decode([payload], reader.keys("orders"))
+    assert reason(outcome) is Reason.KEY_REFUSED
+
+
 @pytest.mark.parametrize("answer", [{"KeyId": "{}0"}, {"CiphertextBlob": text(6145)}])
 def test_an_answer_of_another_key_or_size_is_never_used(
     answer: dict[str, str], reader: KmsSource, secrets: Gate, arn: str
