@@ -14,6 +14,7 @@ PER_NAMESPACE = {"Rings": "per-namespace"}
 LONG = (
     "test_asked_then_changed",
     "test_a_second_region_takes_over",
+    "test_a_combination_is_valid",
     "test_encoding_needs",
     "_needs[kms:",
     *(f"_needs[secretsmanager:{call}" for call in "DGLU"),

@@ -77,7 +77,9 @@ def accepted(parameters: Mapping[str, str]) -> bool:
     for name, each in read["Parameters"].items():
         choices = [str(value) for value in each.get("AllowedValues", [values[name]])]
         pattern = each.get("AllowedPattern", ".*")
-        if values[name] not in choices or not re.fullmatch(pattern, values[name]):
+        listed = each["Type"] == "CommaDelimitedList"
+        items = values[name].split(",") if listed else [values[name]]
+        if values[name] not in choices or not all(re.fullmatch(pattern, item) for item in items):
             return False
     return all(
         true(assertion["Assert"], values)
