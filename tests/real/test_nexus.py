@@ -11,14 +11,19 @@ from uuid import uuid4
 import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.converter import NexusSerializationContext
-from temporalio.worker import Worker
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from temporal_codec import Keyring, PayloadError
+from temporal_codec.nexus import ENDPOINT as NAME_OF_HEADER
 from temporal_codec.nexus import NexusCodec, payloads_of
+from temporal_codec.nexus_interceptor import NexusInterceptor
 from temporal_codec.plugin import EncryptionPlugin
 from tests.codec.rings import key, source_of
 from tests.rigs.temporal import DevServer, dev_server
@@ -225,6 +230,41 @@ def test_each_endpoint_has_its_ring() -> None:
     assert [sealed_for(each) for each in ("a", "b", "c", "")] == [
         *(b"key-3", b"key-4", b"key-1", b"key-1")
     ]
+
+
+@pytest.mark.parametrize("order", ["kettle", "fail kettle"])
+def test_what_an_activity_answers_has_the_shared_key(order: str) -> None:
+    """In the SDK's environment for activities, since the Service here starts none on their own."""
+    converter = asyncio.run(connect_lazily()).data_converter
+    header = Payload(metadata={"encoding": b"binary/plain"}, data=ENDPOINT.encode())
+    given = ExecuteActivityInput(write, [order], None, {NAME_OF_HEADER: header})
+
+    class Runs(ActivityInboundInterceptor):
+        def __init__(self) -> None:
+            """It is the innermost."""
+
+        async def execute_activity(self, input: ExecuteActivityInput) -> object:  # noqa: A002
+            return await write(*input.args)
+
+    async def sealed() -> list[Payload]:
+        inbound = NexusInterceptor("").intercept_activity(Runs())
+        try:
+            return await converter.encode([await environment.run(inbound.execute_activity, given)])
+        except ApplicationError as error:
+            failure = Failure()
+            await converter.encode_failure(error, failure)
+            return list(payloads_of(failure))
+
+    environment = ActivityEnvironment()
+    found = asyncio.run(sealed())
+    assert {each.metadata["encryption-key-id"] for each in found} == {SHARED}
+
+
+async def connect_lazily() -> Client:
+    """A client as the handlers have, which never connects."""
+    shared = source_of(Keyring([key(3)]))
+    plugin = EncryptionPlugin(source_of(Keyring([key(2)])), nexus={ENDPOINT: shared})
+    return await Client.connect("127.0.0.1:1", namespace="billing", plugins=[plugin], lazy=True)
 
 
 @pytest.mark.parametrize("shared", ["file:ring.json", "secretsmanager:codec/{namespace}"])
