@@ -136,7 +136,7 @@ def _regex(place: str, text: str | None) -> re.Pattern[str] | None:
         return None
     try:
         pattern = re.compile(text)
-    except re.error:
+    except (re.error, RecursionError, OverflowError):
         pattern = re.compile("")
     if not {"namespace", "role"} <= pattern.groupindex.keys():
         raise TrustError(
