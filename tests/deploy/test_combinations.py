@@ -103,7 +103,7 @@ def test_all_parameters_together_are_valid_in_a_region_of_each_partition(tmp_pat
     assert findings(TOGETHER, SAMPLE, tmp_path) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # cfn-lint reads the schemas of some forty regions
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_a_combination_is_valid_in_every_region(name: str, tmp_path: Path) -> None:
     parameters = COMBINATIONS[name]
