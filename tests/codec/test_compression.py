@@ -113,3 +113,13 @@ def test_one_corrupt_payload_leaves_room_for_the_others() -> None:
     for _ in range(100):
         assert refused(b"binary/zlib", b"garbage", allowance) is Reason.COMPRESSION
     assert inflate(b"binary/zlib", allowance, zlib.compress(b"good")) == b"good"
+
+
+def test_what_inflates_is_taken_from_the_allowance() -> None:
+    """D1: bytes exactly, and a field for each gzip member after the first."""
+    allowance = Allowance(1000, fields=2)
+    inflate(b"binary/zlib", allowance, deflate(b"a" * 600))
+    assert allowance.inflated == 400
+    inflate(b"binary/gzip", allowance, gzip.compress(b"a") * 3)
+    assert (allowance.inflated, allowance.fields) == (397, 0)
+    assert refused(b"binary/gzip", gzip.compress(b"a") * 2, allowance) is Reason.COMPRESSION
