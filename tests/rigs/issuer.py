@@ -54,7 +54,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "aud": [AUDIENCE],
         "sub": "auth0|123",
         "iat": now - 10,
-        "exp": now + 900,
+        "exp": now + 6 * 3600,  # some tokens are made while tests are collected
         EMAIL_CLAIM: "ana@example.com",
         **changes,
     }
