@@ -48,7 +48,7 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 async def _decode(job: Job, tools: Tools) -> Response:
-    keeps_references = job.request.asks("preserveStorageRefs")
+    keeps_references = tools.storage is not None and job.request.asks("preserveStorageRefs")
     outcomes, failed = await _read(job, tools, None if keeps_references else tools.storage)
     if failed and tools.settings.strict:
         raise Problem("undecodable")
