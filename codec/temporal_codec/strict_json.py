@@ -23,8 +23,12 @@ def read_document(text: bytes, kind: type[T]) -> T:
     """
     if text.startswith(UTF16):
         raise NotStrict("it is UTF-16: save it as UTF-8")
-    text = text.removeprefix(BOM_UTF8)
-    read_object(text)  # msgspec accepts a member twice
+    return read_struct(text.removeprefix(BOM_UTF8), kind)
+
+
+def read_struct(text: bytes, kind: type[T], max_depth: int = MAX_DEPTH) -> T:
+    """The object that the text holds, as a Struct; raises NotStrict."""
+    read_object(text, max_depth)  # msgspec accepts a member twice
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError as error:  # it names the place and the expected type

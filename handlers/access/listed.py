@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from temporal_codec.errors import CodecError
-from temporal_codec.strict_json import NotStrict, read_object
+from temporal_codec.strict_json import NotStrict, read_struct
 
 P = TypeVar("P", bound="Page")
 _MAX_DEPTH = 16
@@ -82,9 +82,8 @@ class Page(msgspec.Struct, rename="camel"):
 def read_page(document: bytes, kind: type[P]) -> P:
     """A page of a list of this kind; raises CloudError."""
     try:
-        read_object(document, _MAX_DEPTH)  # msgspec accepts a member twice
-        page = msgspec.json.decode(document, type=kind)
-    except (NotStrict, msgspec.MsgspecError) as error:
+        page = read_struct(document, kind, _MAX_DEPTH)
+    except NotStrict as error:
         raise CloudError(f"not the list that was asked for: {error}") from None
     if len(page.next_page_token) > _MAX_PAGE_TOKEN:
         raise CloudError("not the list that was asked for: a page token without end")
