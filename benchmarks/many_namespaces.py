@@ -17,6 +17,7 @@ from benchmarks import page
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.sources import MAX_RINGS, RingSource
+from tests.codec.clock import FakeClock
 
 NAMESPACES = (50, 200, 1000, 2000, 5000)
 RATES = (200, 500)
@@ -27,7 +28,7 @@ MONTH = 30 * 24 * 3600
 CALL, DECRYPTION = 0.05 / 10_000, 0.03 / 10_000
 """Dollars of Secrets Manager and of KMS."""
 WAYS = {"256 kept": (256, False), "all kept": (MAX_RINGS, False), "together": (MAX_RINGS, True)}
-START = 1_795_000_000.0
+START = FakeClock().wall
 
 
 def environments(rate: float) -> int:
@@ -58,17 +59,6 @@ class ManyRings(Rings):
         self.calls += 1
         self.read += len(namespaces)
         return dict.fromkeys(namespaces, self.ring)
-
-
-@dataclass
-class Now:
-    """The simulation's clock."""
-
-    now: float = START
-
-    def __call__(self) -> tuple[float, float]:
-        """Wall-clock and monotonic seconds."""
-        return self.now, self.now
 
 
 @dataclass(frozen=True)
@@ -103,15 +93,15 @@ def names(use: str, number: int, chance: random.Random) -> Iterator[str]:
 def simulate(use: str, number: int, rate: float, way: str, half: float = HALF) -> Found:
     """One environment that gets so many requests a second."""
     kept, several = WAYS[way]
-    chance, clock = random.Random(f"{use} {number} {rate}"), Now()
+    chance, clock = random.Random(f"{use} {number} {rate}"), FakeClock()
     load = ManyRings() if several else Rings()
     source = RingSource("rings:{namespace}", load, clock, kept)
     requests = fetching = calls = read = 0
     for name in names(use, number, chance):
-        clock.now += chance.expovariate(rate)
-        if clock.now >= START + 2 * half:
+        clock.advance(chance.expovariate(rate))
+        if clock.wall >= START + 2 * half:
             break
-        if clock.now < START + half:
+        if clock.wall < START + half:
             source.keys(name).opening(b"1")
             calls, read = load.calls, load.read
             continue

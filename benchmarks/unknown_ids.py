@@ -9,21 +9,11 @@ from temporal_codec import pipeline, wire
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.sources import RingSource
 from temporal_codec.payload import Received
+from tests.codec.clock import FakeClock
 
 IDS = 10_000
 SECONDS = 60.0
 FETCH_SECONDS = 0.02
-
-
-@dataclass
-class Minute:
-    """A clock on which the ids are spread over a minute."""
-
-    now: float = 1_795_000_000.0
-
-    def __call__(self) -> tuple[float, float]:
-        """Wall-clock and monotonic seconds."""
-        return self.now, self.now
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,7 @@ class Flood:
 
 def flood() -> Flood:
     """Decode case a again and again, first alone, then after each of the unknown ids."""
-    clock, fetches = Minute(), 0
+    clock, fetches = FakeClock(), 0
 
     def load(_namespace: str) -> Keyring:
         nonlocal fetches
@@ -63,5 +53,5 @@ def flood() -> Flood:
         metadata["encryption-key-id"] = b"unknown-%d" % number
         pipeline.decode([Received(metadata, known[0].data)], keys)
         times.append(once())
-        clock.now += SECONDS / IDS
+        clock.advance(SECONDS / IDS)
     return Flood(usual, median(times), fetches)
