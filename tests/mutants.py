@@ -29,7 +29,6 @@ def _in(folder: str, *names: str) -> list[str]:
 
 _TOKENS = _in(ACCESS, "verifier", "trust")
 _WIRE = [f"{CODEC}/wire", *_in(SERVER, "vectors")]
-_STORAGE = _in(SERVER, "storage_vectors", "storage")
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
     "handlers/access/token.py": _TOKENS,
@@ -66,10 +65,10 @@ MODULES = {
     "codec/temporal_codec/policy/patterns.py": [f"{CODEC}/policy"],
     "codec/temporal_codec/keys/keyring.py": _in(f"{CODEC}/keys", "keyring", "sources"),
     "codec/temporal_codec/keys/sources.py": _in(f"{CODEC}/keys", "sources"),
-    "codec/temporal_codec/storage/reference.py": _STORAGE,
-    "codec/temporal_codec/storage/fetch.py": _STORAGE,
-    "codec/temporal_codec/storage/resolve.py": _STORAGE,
-    "codec/temporal_codec/storage/s3.py": _STORAGE,
+    "codec/temporal_codec/storage/reference.py": _in(f"{CODEC}/storage", "reference"),
+    "codec/temporal_codec/storage/fetch.py": _in(f"{CODEC}/storage", "fetch"),
+    "codec/temporal_codec/storage/resolve.py": _in(f"{CODEC}/storage", "resolve"),
+    "codec/temporal_codec/storage/s3.py": _in(f"{CODEC}/storage", "s3"),
     "codec/temporal_codec/wire/quick.py": _WIRE,
     "codec/temporal_codec/wire/strict.py": _WIRE,
     "codec/temporal_codec/wire/render.py": _WIRE,

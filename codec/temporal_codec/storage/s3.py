@@ -94,11 +94,12 @@ def _final(response: tuple[Any, dict[str, Any]] | None, operation: Any, **_: obj
 
 
 def _fault(error: ClientError) -> PayloadError | StorageUnavailable:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    code, status = error_code(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if error.operation_name != "GetObject":  # what gives our credentials says no, whatever it says
+        return StorageUnavailable(code)
     if status == 404:
         return PayloadError(Reason.OBJECT_MISSING)
     if status >= 500 or status == 429 or code in _PASSING:
-        return StorageUnavailable(error_code(error))
+        return StorageUnavailable(code)
     # Without permission to list the bucket, S3 answers "denied" for a missing object too.
     return PayloadError(Reason.OBJECT_DENIED)
