@@ -22,10 +22,6 @@ class Cors:
         self.allow_headers = ", ".join(sorted(ALLOW_HEADERS.union(pages.more_headers)))
         self._more = {"access-control-allow-credentials": "true"} if pages.credentials else {}
 
-    def allows(self, origin: str | None) -> bool:
-        """Whether a request with this Origin header may be answered; without one, it may."""
-        return origin is None or origin in self.origins
-
     def headers(self, origin: str | None) -> dict[str, str]:
         """Headers of any answer but a preflight's."""
         if origin not in self.origins:

@@ -8,7 +8,6 @@ import pytest
 
 from handlers.access.guard import Guard
 from handlers.access.jwks import Jwks
-from handlers.access.permissions import PermissionsClaim
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
 from handlers.settings.issuer import TEMPORAL_CLOUD, Trust
@@ -69,10 +68,6 @@ def test_a_fault_stops_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     warm([*upstreams.source("file:ring").caches(), *upstreams.guard().caches.values()])
     assert len(upstreams.asked) == 3
     assert capfd.readouterr().err == ""
-
-
-def test_the_token_s_own_permissions_need_nothing() -> None:
-    assert not PermissionsClaim().caches
 
 
 def test_a_snapshot_is_taken_before_anything_is_fetched() -> None:

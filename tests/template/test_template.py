@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from handlers.server.cors import Cors
 from handlers.settings.cors import preflight_settings
 from handlers.settings.environ import NAMES, SettingsError
 from handlers.settings.hosting import HOSTING
@@ -132,8 +131,8 @@ def test_the_defaults_are_settings_that_start() -> None:
     """`sam local` starts with them, once it is given a key ring."""
     local = settings(Keyring="development")
     assert server_settings({**local, "AWS_SAM_LOCAL": "true"}).default_namespace is None
-    cors = Cors(preflight_settings({"CODEC_ORIGINS": local["CODEC_ORIGINS"]}).cors)
-    assert cors.allows("https://cloud.temporal.io")
+    cors = preflight_settings({"CODEC_ORIGINS": local["CODEC_ORIGINS"]}).cors
+    assert "https://cloud.temporal.io" in cors.origins
 
 
 @pytest.mark.parametrize("keyring", ["development", "file:/rings/{namespace}.json"])

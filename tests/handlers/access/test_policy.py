@@ -185,3 +185,8 @@ def test_permissions_of_a_shared_issuer_allow_nothing() -> None:
     caller = replace(who(ANA, "s", "temporal-system:admin"), issuer=TEMPORAL_CLOUD.issuer)
     decision = decided(PermissionsClaim(), caller, "orders", "decode")
     assert (decision.rule, "share its issuer" in decision.why) == (None, True)
+
+
+def test_permissions_of_a_token_need_no_fetch() -> None:
+    """At start there is nothing to wait for."""
+    assert PermissionsClaim().caches == {}

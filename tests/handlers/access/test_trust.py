@@ -512,24 +512,6 @@ def test_a_simple_request_with_a_cookie_is_403_before_anything_is_read(content_t
     assert server.issuers.fetches == []
 
 
-def test_credentials_are_allowed_to_allowed_origins_alone() -> None:
-    """Never with a star, never to another origin; without the setting never at all."""
-    for value, expected in (("true", "true"), ("false", None)):
-        server = Server(document(), CODEC_CREDENTIALS=value)
-        bearer = placed("authorization", made("one", "access"))
-        replies = [
-            server.ask({**bearer, "origin": ORIGIN}),
-            server.ask({"origin": ORIGIN}),
-            server.ask({"origin": ORIGIN}, method="OPTIONS"),
-        ]
-        for reply in replies:
-            assert reply.headers.get("access-control-allow-credentials") == expected
-            assert reply.headers["access-control-allow-origin"] == ORIGIN
-        for method in ("POST", "OPTIONS"):
-            foreign = server.ask({"origin": "https://evil.io"}, method=method)
-            assert "access-control-allow-credentials" not in foreign.headers
-
-
 KID = "12345678-1234-1234-1234-123456789abc"
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/a/1"
 

@@ -337,15 +337,29 @@ def test_a_bug_is_a_500_with_cors_and_without_its_text(caplog: pytest.LogCapture
     assert reply.status == 500
     assert reply.headers["access-control-allow-origin"] == ORIGIN
     assert "canary" not in caplog.text + str(vars(caplog.records[-1])) + reply.body.decode()
-    assert "opening:" in vars(caplog.records[-1])["cause"], "the log has the place"
+    places = vars(caplog.records[-1])["cause"].removeprefix("ZeroDivisionError: ").split(" < ")
+    assert places[0].startswith("opening:")
+    assert places[-1].startswith("_answered:")
 
 
-def test_every_answer_has_the_usual_headers() -> None:
-    """L4."""
-    for reply in (call(app()), call(app(), "/x"), call(app(), method="OPTIONS")):
-        assert reply.headers["cache-control"] == "no-store"
-        assert reply.headers["x-content-type-options"] == "nosniff"
-        assert reply.headers["content-length"] == str(len(reply.body))
+def test_a_failure_has_one_line_with_the_request_and_the_cause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The request id leads from the response to it; a refusal leaves none."""
+    faults = {"keys-unavailable": KeyringUnavailable("down"), "fault": ZeroDivisionError()}
+    replies = {
+        reason: call(app(Fails(fault)), body=request(as_json(plain(), key())))
+        for reason, fault in faults.items()
+    }
+    assert call(app(), "/x").status == 404
+    lines = [vars(each) for each in caplog.records]
+    assert {(line["name"], line["levelname"], line["msg"]) for line in lines} == {
+        ("codec-server", "ERROR", "request failed")
+    }
+    assert [(line["reason"], line["request_id"]) for line in lines] == [
+        (reason, reply.headers["x-request-id"]) for reason, reply in replies.items()
+    ]
+    assert lines[0]["cause"] == "down"
 
 
 @pytest.mark.parametrize("protocol", ["lifespan", "websocket"])

@@ -28,6 +28,7 @@ HOSTILE = {
     "any": "*",
 }
 CORS = "access-control-"
+VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 BOMB = {
     "metadata": {"encoding": b64encode(b"binary/zlib").decode()},
     "data": b64encode(zlib.compress(b"\x12\x80\x80\xd0\x01" + bytes(3_407_872))).decode(),
@@ -57,9 +58,10 @@ CASES = [case for case in CALLS if not case.startswith("preflight")]
 BEFORE_THE_ORIGIN = ("404", "405")
 
 
-def answer(case: str, origin: str | None) -> Reply:
+def answer(case: str, origin: str | None, credentials: str = "false") -> Reply:
     """One answer of each status that the app gives."""
-    server = app(SOURCES.get(case, source_of(Keyring([key()]))), origins=ALLOWED)
+    source = SOURCES.get(case, source_of(Keyring([key()])))
+    server = app(source, origins=ALLOWED, credentials=credentials)
     spec = CALLS[case]
     sent = {} if origin is None else {"origin": origin}
     headers = {**JSON_HEADERS, **sent, **spec.get("headers", {})}
@@ -112,9 +114,7 @@ def test_a_preflight_allows_what_the_ui_sends(case: str) -> None:
         ),
         "access-control-max-age": "7200",
     }
-    assert reply.headers["vary"] == (
-        "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
-    )
+    assert reply.headers["vary"] == VARY
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, None])
@@ -122,6 +122,26 @@ def test_a_foreign_preflight_allows_nothing(hostile: str | None) -> None:
     reply = answer("preflight", None if hostile is None else HOSTILE[hostile])
     assert reply.status == 204
     assert cors_headers(reply) == {}
+    assert reply.headers["vary"] == VARY
+
+
+@pytest.mark.parametrize(("case", "origin"), list(product(CALLS, [ALLOWED, "null", None])))
+def test_every_answer_has_the_usual_headers(case: str, origin: str | None) -> None:
+    """L4: it is stored nowhere, is what it says it is, and has its length."""
+    reply = answer(case, origin)
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["content-length"] == str(len(reply.body))
+
+
+@pytest.mark.parametrize("case", ["preflight", "200 decode", "415"])
+def test_credentials_are_allowed_to_allowed_origins_alone(case: str) -> None:
+    """Never with a star, never to another origin; without the setting never at all."""
+    for value, expected in (("true", "true"), ("false", None)):
+        reply = answer(case, ALLOWED, credentials=value)
+        assert reply.headers.get(f"{CORS}allow-credentials") == expected
+        assert reply.headers[f"{CORS}allow-origin"] == ALLOWED
+        assert cors_headers(answer(case, HOSTILE["other"], credentials=value)) == {}
 
 
 def test_two_origin_headers_are_no_origin() -> None:
