@@ -44,7 +44,7 @@ MODULES = {
     "handlers/access/cloud_ops.py": _in(ACCESS, "cloud"),
     "handlers/access/groups.py": _in(ACCESS, "cloud"),
     "handlers/access/listed.py": _in(ACCESS, "cloud"),
-    "handlers/access/guard.py": _in(ACCESS, "auth", "trust"),
+    "handlers/access/guard.py": _in(ACCESS, "trust", "policy", "auth"),
     "handlers/server/app.py": [*_in(SERVER, "app", "cors"), *_in(ACCESS, "auth")],
     "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),
     "handlers/server/cors.py": _in(SERVER, "cors"),

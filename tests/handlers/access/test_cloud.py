@@ -416,11 +416,17 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_keeps_the_last_good_answer(
-    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock, fault: str
+    cloud: CloudAuthorizer,
+    account: CloudOps,
+    clock: FakeClock,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """P4: people go on for an hour, and the API is asked once in thirty seconds."""
     assert allows(cloud) == EVERYTHING
     account.fault = fault
+    if fault in ("hang", "trickle"):  # no answer comes any more, so nothing is waited for
+        monkeypatch.setattr("handlers.access.cloud_ops.DEADLINE_SECONDS", 0.1)
     clock.advance(300)
     assert allows(cloud) == EVERYTHING
     asked = len(account.asked)
@@ -568,9 +574,10 @@ def test_a_stranger_costs_one_request_however_many_namespaces_are_named(
     cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
 ) -> None:
     """Anybody with an account of their own has a valid token, and must not use up our quota."""
-    for number in range(10_000):
-        assert not allows(cloud, "mallory@evil.io", f"n{number}.a1b2c")
-        clock.advance(60 / 10_000)
+    for number in range(2_000):
+        told = decided(cloud, who("mallory@evil.io"), f"n{number}.a1b2c", "decode")
+        assert told.rule is None
+        clock.advance(60 / 2_000)
     assert len(account.asked) == 1
 
 
