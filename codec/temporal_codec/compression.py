@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from temporal_codec.allowance import Allowance
 from temporal_codec.errors import PayloadError, Reason
@@ -48,26 +49,24 @@ def _gzip(data: bytes, cap: int, allowance: Allowance) -> bytes:
         inflated, rest = _member(_GZIP, rest, cap - size)
         members.append(inflated)
         size += len(inflated)
-    return b"".join(members) if len(members) > 1 else inflated
+    return b"".join(members)
 
 
-_GZIP = zlib.MAX_WBITS | 16
+_GZIP = zlib.MAX_WBITS + 16
 
 
 def _member(window: int, data: memoryview, cap: int) -> tuple[bytes, memoryview]:
     # What it inflates to, and what follows it. Not at its end: truncated.
     stream = zlib.decompressobj(window)
     pieces: list[bytes] = []
-    size = fed = 0
-    try:
+    fed, left = 0, cap + 1
+    with suppress(zlib.error):  # then it is not at its end either
         while not stream.eof and fed < len(data):
             fed += len(chunk := data[fed : fed + (_FED_BYTES if window == _GZIP else len(data))])
-            pieces.append(stream.decompress(chunk, cap + 1 - size))
-            size += len(pieces[-1])
-            if size > cap:
+            pieces.append(stream.decompress(chunk, left))
+            left -= len(pieces[-1])
+            if not left:
                 raise PayloadError(Reason.TOO_LARGE)
-    except zlib.error:
-        raise PayloadError(Reason.COMPRESSION) from None
     if not stream.eof:
         raise PayloadError(Reason.COMPRESSION)
     return b"".join(pieces), data[fed - len(stream.unused_data) :]
