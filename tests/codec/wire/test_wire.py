@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload, Payloads
 
-from temporal_codec import WireError, wire
+from temporal_codec import Key, WireError, wire
 from temporal_codec.errors import TooManyPayloads
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened
 from temporal_codec.protobuf import parse, serialize_all
 from temporal_codec.wire import quick, read, render_received, strict, write
+from tests.codec.rings import SINCE
 
 JSON = {"encoding": b"json/plain"}
 
@@ -56,6 +57,8 @@ ACCEPTED: dict[str, tuple[bytes, list[Received]]] = {
     "URL-safe alphabet": (body({"data": "-_-_"}), [Received({}, b"\xfb\xff\xbf")]),
     "no padding, 2": (body({"data": "eA"}), [Received({}, b"x")]),
     "no padding, 3": (body({"data": "eHg"}), [Received({}, b"xx")]),
+    "no padding, 10": (body({"data": b64(b"7 bytes").rstrip("=")}), [Received({}, b"7 bytes")]),
+    "URL-safe, one of it": (body({"data": "A-A-"}), [Received({}, b"\x03\xe0>")]),
     "URL-safe without padding": (body({"data": "__8"}), [Received({}, b"\xff\xff")]),
     "sizes": (
         body({"externalPayloads": [{"sizeBytes": "7"}, {"sizeBytes": 8}, {"size_bytes": 9}, {}]}),
@@ -77,7 +80,7 @@ def test_accepts(name: str) -> None:
 
 
 NO_SIZES: list[object] = [1.5, True, "", "-", "+1", " 1", "1_0", "0x1", 2**63, str(2**63), []]
-NO_SIZES.append("9" * 5000)  # more digits than int() takes
+NO_SIZES += [-(2**63) - 1, str(-(2**63) - 1), "9" * 5000]  # the last has too many for int()
 REFUSED: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "The request is not valid JSON."),
     "blank": (b"  ", "The request is not valid JSON."),
@@ -188,6 +191,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         body({"data": "-_+/"}),
         "payloads[0].data mixes two alphabets of base64.",
     ),
+    "mixed alphabets, one of each": (
+        body({"data": "-A/A"}),
+        "payloads[0].data mixes two alphabets of base64.",
+    ),
+    "the other two": (
+        body({"metadata": {"a": "_A+A"}}),
+        "payloads[0].metadata: value 1 mixes two alphabets of base64.",
+    ),
     "digits of another script": (
         '{"payloads":[{"externalPayloads":[{"sizeBytes":"٣"}]}]}'.encode(),
         "payloads[0].externalPayloads[0].sizeBytes must be a 64-bit integer.",
@@ -278,6 +289,18 @@ def test_sizes_are_written_in_camel_case_as_strings() -> None:
     assert written == b'{"externalPayloads":[{"sizeBytes":"4096"},{}]}'
 
 
+@pytest.mark.parametrize("sizes", [(), (4096, 0)])
+def test_what_was_sealed_is_written_as_any_other_payload(sizes: tuple[int, ...]) -> None:
+    """With the sizes of what lies outside it, and with what its key brings."""
+    brought = (("encryption-dek", b"wrapped"),)
+    by = Key("key-1", bytes(32), SINCE, brought=brought)
+    written = wire.sealed_renderer(by)(b"sealed", sizes)
+    payload = Received({**SEALED_METADATA, **dict(brought)}, b"sealed", sizes)
+    assert read(write([written])) == [payload]
+    assert write([written]) == write([render_received(payload)])
+
+
+SEALED_METADATA = {"encoding": b"binary/encrypted", "encryption-key-id": b"key-1"}
 SEALED = {"encoding": b64(b"binary/encrypted"), "encryption-key-id": b64(b"test")}
 # As the Web UI and the SDKs write it, as Go's protojson does in half of all programs, as Python's
 # json does, and for people.
@@ -401,6 +424,31 @@ def test_too_many_payloads_are_refused_before_any_is_looked_at(space: str) -> No
         wire.read(body, 2)
     with pytest.raises(WireError, match="payloads\\[2\\]"):
         wire.read(body, 3)
+
+
+@pytest.mark.parametrize("payload", ["1", "{}", "[" * 2000 + "]" * 2000])
+def test_too_many_payloads_are_counted_whatever_they_are(payload: str) -> None:
+    """Also where the quick count meets what is no payload."""
+    text = f'{{"payloads":[{payload},{payload},{payload}]}}'
+    with pytest.raises(TooManyPayloads, match="at most 2"):
+        strict.read(text.encode(), 2)
+
+
+def test_too_many_payloads_are_counted_before_the_request_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To read a million and a half takes seconds, and a gigabyte."""
+    monkeypatch.delattr(strict, "_document")
+    with pytest.raises(TooManyPayloads, match="at most 2"):
+        strict.read(body({}, {}, {}), 2)
+
+
+def test_a_request_has_so_many_members_at_most() -> None:
+    """Each costs a thousand times its bytes: 40,000 colons and braces are read, and no more."""
+    names = {str(number): "" for number in range(40_000 - 6)}
+    assert len(wire.read(body({"metadata": names, "data": ""}))[0].metadata) == len(names)
+    with pytest.raises(WireError, match="A request has at most 20000 members"):
+        wire.read(body({"metadata": {**names, "one more": ""}, "data": ""}))
 
 
 def test_no_more_metadata_are_read_than_there_may_be_payloads(
