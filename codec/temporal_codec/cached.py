@@ -91,8 +91,7 @@ class Cached(Generic[T]):
             return self._last_good()
         if held is None or not self._usable():
             raise NotHeld
-        failed = self._last is not None and self._last[1] is not None
-        recent = failed or self._age(held[1]) < 2 * self._life.fresh
+        recent = self.is_failing or self._age(held[1]) < 2 * self._life.fresh
         if in_background and not recent:
             raise NotHeld
         if not self._flight.locked():
@@ -179,11 +178,10 @@ class Cached(Generic[T]):
         self._held, self._last = (value, now), (now, None)
 
     def _cools_down(self) -> bool:
-        last = self._last
-        if last is None or last[1] is None:
-            return False
+        at, error = self._last or (None, None)
         # An error can name a shorter time: throttling passes soon.
-        return self._age(last[0]) < (getattr(last[1], "cooldown", None) or self._life.cooldown)
+        cooldown = getattr(error, "cooldown", None) or self._life.cooldown
+        return at is not None and error is not None and self._age(at) < cooldown
 
     def _usable(self) -> bool:
         return self._held is not None and self._age(self._held[1]) < self._life.last_good

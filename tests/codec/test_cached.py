@@ -29,6 +29,7 @@ class Upstream:
 
     def __call__(self) -> int:
         self.fetches += 1
+        self.thread = threading.current_thread()
         self.entered.set()
         self.gate.wait(10)
         if self.broken:
@@ -321,12 +322,34 @@ def test_a_last_good_value_is_never_dropped_while_its_source_is_down(clock: Fake
 def test_a_value_that_was_offered_is_fresh_from_then_on(
     cached: Cached[int], clock: FakeClock
 ) -> None:
-    """It was fetched with another one."""
+    """It was fetched with another one. Later it is fetched as ever."""
     cached.get()
     clock.advance(299)
     cached.offer()(7)
     clock.advance(299)
     assert cached.get() == 7
+    clock.advance(1)
+    assert cached.get() == 2
+
+
+def test_an_offer_never_waits_for_a_fetch(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """Two that fetch for each other would wait for ever."""
+    cached.get()
+    clock.advance(300)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    fetching = threading.Thread(target=cached.get, daemon=True)
+    fetching.start()
+    assert upstream.entered.wait(10)
+    offering = threading.Thread(target=cached.offer(), args=(7,), daemon=True)
+    offering.start()
+    offering.join(10)
+    assert not offering.is_alive()
+    upstream.gate.set()
+    fetching.join(10)
+    assert cached.get() == 2
 
 
 def test_an_offer_never_replaces_what_was_fetched_meanwhile(
@@ -430,6 +453,60 @@ def test_while_one_fetches_the_others_use_what_is_held(
     assert cached.held() == 2
 
 
+class Throttled(Exception):
+    """An error that says how soon to ask again."""
+
+    def __init__(self, cooldown: float | None) -> None:
+        super().__init__()
+        self.cooldown = cooldown
+
+
+@pytest.mark.parametrize(("named", "cooldown"), [(1, 1), (None, 30)])
+def test_an_error_may_name_a_shorter_cooldown(
+    named: float | None, cooldown: float, clock: FakeClock
+) -> None:
+    """Throttling passes soon; from its end on, and no earlier, the value is fetched again."""
+    fetches = 0
+
+    def fetch() -> int:
+        nonlocal fetches
+        fetches += 1
+        raise Throttled(named)
+
+    cached = Cached(fetch, LIFE, clock)
+    for seconds, expected in ((0, 1), (cooldown - 0.5, 1), (0.5, 2)):
+        clock.advance(seconds)
+        with pytest.raises(Unavailable):
+            cached.get()
+        assert fetches == expected
+
+
+def test_what_is_said_of_a_value(clock: FakeClock) -> None:
+    """Whether there is one, and whether it can be refreshed: what it is kept or dropped by."""
+    gives: list[int | Exception | None] = [OSError("down"), None, 7, OSError("down"), 8]
+
+    def fetch() -> int | None:
+        given = gives.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    cached = Cached(fetch, LIFE, clock)
+    said = [(cached.has_value, cached.is_failing)]
+    while gives:
+        cached.warm()
+        said.append((cached.has_value, cached.is_failing))
+        clock.advance(LIFE.fresh)
+    assert said == [
+        (False, False),
+        (False, False),
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, False),
+    ]
+
+
 def test_a_value_of_its_own_is_never_fetched_again() -> None:
     """The development ring, for example."""
     assert Cached.of(7).held() == Cached.of(7).held_newer() == 7
@@ -469,6 +546,7 @@ def test_in_the_background_a_thread_refreshes_what_is_held(
     upstream.entered.clear()
     assert [cached.held(in_background=True) for _ in range(50)] == [1] * 50
     assert upstream.entered.wait(10)
+    assert upstream.thread.daemon, "the process ends without waiting for it"
     upstream.gate.set()
     assert refreshed(cached)
     assert cached.held(in_background=True) == upstream.fetches == 2
@@ -487,6 +565,11 @@ def test_what_nobody_asked_for_in_a_long_time_is_fetched_first(
     clock.advance(1)
     assert cached.held(in_background=True) == 1
     assert upstream.fetches == 2
+    clock.advance(30)
+    upstream.entered.clear()
+    assert cached.held(in_background=True) == 1
+    assert upstream.entered.wait(10)
+    upstream.thread.join(10)
     clock.advance(3000)
     with pytest.raises(NotHeld):
         cached.held(in_background=True)
