@@ -64,7 +64,7 @@ MODULES = {
     "codec/temporal_codec/policy/grants.py": [f"{CODEC}/policy"],
     "codec/temporal_codec/policy/patterns.py": [f"{CODEC}/policy"],
     "codec/temporal_codec/keys/keyring.py": _in(f"{CODEC}/keys", "keyring", "sources"),
-    "codec/temporal_codec/keys/sources.py": _in(f"{CODEC}/keys", "sources"),
+    "codec/temporal_codec/keys/sources.py": _in(f"{CODEC}/keys", "sources", "together"),
     "codec/temporal_codec/storage/reference.py": _in(f"{CODEC}/storage", "reference"),
     "codec/temporal_codec/storage/fetch.py": _in(f"{CODEC}/storage", "fetch"),
     "codec/temporal_codec/storage/resolve.py": _in(f"{CODEC}/storage", "resolve"),

@@ -81,7 +81,7 @@ class FixedSource:
 
     def __init__(self, ring: Keyring, clock: Clock = system_clock) -> None:
         self._cached: Cached[Keyring | None] = Cached.of(ring)
-        self.keys = lru_cache(256)(lambda name: RingKeys(ring, check_namespace(name), clock))
+        self.keys = lru_cache(lambda name: RingKeys(ring, check_namespace(name), clock))
         """See `KeySource`."""
 
     def caches(self) -> list[Cached[Keyring | None]]:

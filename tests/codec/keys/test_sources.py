@@ -1,5 +1,6 @@
 """Where rings come from: URIs, files, the development ring, isolation between namespaces."""
 
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from temporal_codec import (
     Reason,
     open_source,
 )
+from temporal_codec.keys.kms import KmsSource
 from temporal_codec.keys.sources import RingSource
 from tests.codec.clock import FakeClock
 from tests.codec.rings import SINCE, key
@@ -169,6 +171,93 @@ def test_nothing_is_loaded_before_a_key_is_asked_for() -> None:
     for each in keys:
         each.sealing()
     assert loaded == ["a", "b"]
+
+
+def test_a_ring_is_fresh_for_five_minutes(tmp_path: Path, clock: FakeClock) -> None:
+    """K4: then it is read again, without anybody's asking for an unknown key."""
+    write_ring(tmp_path / "ring.json", key(1))
+    keys = open_source(f"file:{tmp_path}/ring.json", clock).keys("a")
+    assert keys.sealing() == key(1)
+    write_ring(tmp_path / "ring.json", key(2))
+    clock.advance(299)
+    assert keys.sealing() == key(1)
+    clock.advance(1)
+    assert keys.sealing() == key(2)
+
+
+def test_five_thousand_rings_are_kept() -> None:
+    """What `CODEC_MAX_RINGS` says by default; of more, the one that was used least goes first."""
+    loaded: list[str] = []
+    ring = Keyring([key()])
+
+    def load(namespace: str) -> Keyring:
+        loaded.append(namespace)
+        return ring
+
+    source = RingSource("test:{namespace}", load)
+    names = [str(number) for number in range(5000)]
+    for name in [*names, names[0]]:
+        source.keys(name).sealing()
+    assert loaded == names
+    for name in ("one more", "two more", names[1], names[0]):  # the newest has not settled yet
+        source.keys(name).sealing()
+    assert loaded == [*names, "one more", "two more", names[1]]
+
+
+def test_what_must_be_there_before_a_request_comes(tmp_path: Path) -> None:
+    """One ring for all is fetched at the start; rings of many namespaces when they are used."""
+    write_ring(tmp_path / "ring.json", key())
+    assert [each.has_value for each in open_source("development").caches()] == [True]
+    for name, rings in (("ring", [False]), ("{namespace}", [])):
+        source = open_source(f"file:{tmp_path}/{name}.json")
+        assert [each.has_value for each in source.caches()] == rings
+    shared = open_source(f"file:{tmp_path}/ring.json")
+    shared.keys("a").sealing()
+    assert [each.has_value for each in shared.caches()] == [True]
+
+
+def test_a_kms_key_is_a_source() -> None:
+    """Nothing is asked before a key is needed."""
+    assert isinstance(open_source("kms:alias/codec", at_most=1), KmsSource)
+
+
+def test_without_its_library_a_source_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "temporal_codec.keys.secrets_manager", None)
+    with pytest.raises(KeyringError, match=r"secretsmanager: needs botocore: .*\[aws\]"):
+        open_source("secretsmanager:name")
+
+
+def test_a_fault_names_the_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A setting may hold a relative one; the log says once that a key ring is at fault."""
+    monkeypatch.chdir(tmp_path)
+    keys = open_source("file:rings/ring.json").keys("a")
+    with pytest.raises(KeyringNotFound, match=f"file:{tmp_path}/rings/ring.json"):
+        keys.sealing()
+    (tmp_path / "rings").mkdir()
+    (tmp_path / "rings" / "ring.json").write_text("{}")
+    fault = f"file:{tmp_path}/rings/ring.json: not a key ring"
+    with pytest.raises(KeyringUnavailable, match=fault):
+        open_source("file:rings/ring.json").keys("a").sealing()
+    assert [each.getMessage().partition(fault)[0] for each in caplog.records] == [
+        "a key ring cannot be refreshed: "
+    ]
+
+
+def test_a_ring_may_be_as_large_as_a_secret(tmp_path: Path) -> None:
+    """K5: 65,536 bytes are read, and one more is refused."""
+    path = tmp_path / "ring.json"
+    for size in (65_536, 65_537):
+        path.write_bytes(Keyring([key()]).to_json().ljust(size))
+        keys = open_source(f"file:{path}").keys("a")
+        if size == 65_536:
+            assert keys.sealing() == key()
+        else:
+            with pytest.raises(KeyringUnavailable, match="at most 65536 bytes"):
+                keys.sealing()
 
 
 def test_a_file_is_read_up_to_the_size_of_a_ring(tmp_path: Path) -> None:
