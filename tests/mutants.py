@@ -89,7 +89,7 @@ SECONDS = 120
 NURSERY = f"""
 import os, select, signal, sys
 import botocore.session, cryptography, httpx, jsonschema, msgspec, pytest
-import aws_lambda_powertools, mangum, uvicorn
+import aws_lambda_powertools, hypothesis, mangum, temporalio.client, uvicorn
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 for line in sys.stdin:
