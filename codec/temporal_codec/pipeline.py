@@ -48,8 +48,7 @@ def decode(
     `allowance` bounds what they may inflate to, by default as a request's are.
     Raises KeyringUnavailable, for the whole list, where a key may exist but cannot be fetched now.
     """
-    opener = _Opener(keys, allowance or Allowance(), enveloped, wait=True)
-    return [opener.outcome(payload) for payload in payloads]
+    return _Opener(keys, allowance or Allowance(), enveloped, wait=True).outcomes(payloads, [])
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -68,15 +67,8 @@ async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[
     """`decode` in the event loop what the held keys open, and in a thread what needs others."""
     keys, allowance = session.keys, session.allowance
     at_once = held(keys, in_background=session.in_background)
-    opener = _Opener(at_once, allowance, session.enveloped, wait=False)
-    outcomes: list[Outcome] = []
     left: list[int] = []
-    for index, payload in enumerate(payloads):
-        try:
-            outcomes.append(opener.outcome(payload))
-        except NotHeld:
-            outcomes.append(None)
-            left.append(index)
+    outcomes = _Opener(at_once, allowance, session.enveloped, wait=False).outcomes(payloads, left)
     if left:
         again = [payloads[index] for index in left]
         rest = await session.in_thread(decode, again, keys, allowance, session.enveloped)
@@ -117,25 +109,34 @@ class _Opener:
         both = enveloped and unwrapped
         self._unwrapped = first_of((enveloped, unwrapped)) if both else enveloped or unwrapped
         self._wait = wait
-        self._not_inflated = allowance.inflated
+        self._inflates = False
         self._held: dict[tuple[bytes, bytes | None], Key] = {}
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
-    def outcome(self, payload: HasContent) -> Outcome:
-        """What decoding this payload gives; one never affects another."""
-        try:
-            opened = self.peel(payload.metadata, payload.data)
-            if opened is None and envelope.MARK in payload.metadata:
-                found = envelope.with_opened(payload, self._allowance, self.peel)
-                opened = Opened(found[0], None, found[1]) if found else None
-        except PayloadError as error:
-            return error
+    def outcomes(self, payloads: Iterable[HasContent], left: list[int]) -> list[Outcome]:
+        """What decoding each payload gives, noting in `left` which need a key that is not held."""
+        outcomes: list[Outcome] = []
+        for payload in payloads:
+            outcome: Outcome = None
+            try:
+                outcome = self.peel(payload.metadata, payload.data)
+                if outcome is None and envelope.MARK in payload.metadata:
+                    found = envelope.with_opened(payload, self._allowance, self.peel)
+                    outcome = Opened(found[0], None, found[1]) if found else None
+                if outcome is not None and self._inflates:
+                    self._count(outcome)
+            except PayloadError as error:
+                outcome = error
+            except NotHeld:
+                left.append(len(outcomes))
+            outcomes.append(outcome)
+        return outcomes
+
+    def _count(self, opened: Opened) -> None:
         # Of a request that inflates nothing, what is opened is smaller than what came.
-        if opened is not None and self._allowance.inflated < self._not_inflated:
-            self._allowance.opened -= len(opened.serialized)
-            if self._allowance.opened < 0:
-                raise AnswerTooLarge("what was opened is more than an answer holds")
-        return opened
+        self._allowance.opened -= len(opened.serialized)
+        if self._allowance.opened < 0:
+            raise AnswerTooLarge("what was opened is more than an answer holds")
 
     def peel(self, metadata: Mapping[str, bytes], data: bytes) -> Opened | None:
         """Take off all encodings of ours; None if not even the outermost one is."""
@@ -162,9 +163,10 @@ class _Opener:
 
     def _opener(self, metadata: Mapping[str, bytes]) -> Opener | None:
         encoding = metadata.get(ENCODING)
-        if encoding in compression.ENCODINGS:
-            return partial(compression.inflate, encoding), self._allowance, ()
         if encoding != encryption.ENCRYPTED or not encryption.FOREIGN.isdisjoint(metadata):
+            if encoding in compression.ENCODINGS:
+                self._inflates = True
+                return partial(compression.inflate, encoding), self._allowance, ()
             foreign = encryption.foreign_format(metadata)
             if foreign is None:
                 return None

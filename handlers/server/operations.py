@@ -139,17 +139,14 @@ async def pass_through(job: Job, _tools: Tools) -> Response:
 
 def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[PayloadError]:
     # Gives why payloads could not be decoded.
-    opened: dict[tuple[str, ...], int] = {}
+    used: dict[str, int] = {}
     failed: list[PayloadError] = []
     for each in outcomes:
         if isinstance(each, Opened):
-            opened[each.keys] = opened.get(each.keys, 0) + 1
+            for label in each.keys:
+                used[label] = used.get(label, 0) + 1
         elif each is not None:
             failed.append(each)
-    used: dict[str, int] = {}
-    for labels, number in opened.items():
-        for label in labels:
-            used[label] = used.get(label, 0) + number
     _note(job, keys, used)
     for error in failed:
         job.request.record.note_undecoded(error)
@@ -189,12 +186,13 @@ RUNS: dict[str, Callable[[Job, Tools], Awaitable[Response]]] = {
 
 def _response(job: Job, pieces: Sequence[bytes], headers: dict[str, str]) -> Response:
     size = sum(map(len, pieces))
-    if size > MAX_ANSWER_BYTES or _escaped(size, pieces) > MAX_ESCAPED_BYTES:
+    # Half of it fits even if all of it must be escaped.
+    if size > MAX_ESCAPED_BYTES // 2 and (
+        size > MAX_ANSWER_BYTES or size + _escapes(pieces) > MAX_ESCAPED_BYTES
+    ):
         raise _too_large(job)
     return Response(200, b"".join(pieces), {"content-type": "application/json", **headers})
 
 
-def _escaped(size: int, pieces: Iterable[bytes]) -> int:
-    if size <= MAX_ESCAPED_BYTES // 2:  # not even if it were of nothing else
-        return size
-    return size + sum(piece.count(b'"') + piece.count(b"\\") for piece in pieces)
+def _escapes(pieces: Iterable[bytes]) -> int:
+    return sum(piece.count(b'"') + piece.count(b"\\") for piece in pieces)

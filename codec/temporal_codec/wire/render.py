@@ -26,11 +26,12 @@ def write(payloads: Iterable[Pieces]) -> bytes:
 
 def assemble(payloads: Iterable[Pieces]) -> list[bytes]:
     """An answer's body, in pieces."""
-    pieces: list[bytes] = []
+    pieces = [b'{"payloads":[']
     for payload in payloads:
-        pieces.append(b",")
         pieces += payload
-    pieces[:1] = [b'{"payloads":[']  # in the place of the first comma
+        pieces.append(b",")
+    if len(pieces) > 1:
+        pieces.pop()
     pieces.append(b"]}")
     return pieces
 

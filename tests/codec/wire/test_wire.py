@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload, Payloads
 
 from temporal_codec import Key, WireError, wire
+from temporal_codec.encryption import metadata_of
 from temporal_codec.errors import TooManyPayloads
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened
@@ -372,6 +373,22 @@ def test_nothing_of_a_request_is_kept_for_the_next() -> None:
     first, second = (wire.read(json.dumps(FEW).encode())[0].metadata for _ in range(2))
     assert first == second
     assert first is not second
+
+
+def test_metadata_of_sealed_payloads_are_kept() -> None:
+    """The Service holds them in the clear; a bounded number stays for later requests."""
+
+    def metadata(key_id: str) -> Mapping[str, bytes]:
+        body = write([render_received(Received(metadata_of(key_id), b"sealed"))])
+        return wire.read(body)[0].metadata
+
+    first, second = metadata("one"), metadata("one")
+    assert first == metadata_of("one")
+    assert first is second
+    for number in range(300):
+        assert metadata(f"other-{number}") == metadata_of(f"other-{number}")
+    assert metadata("one") == first
+    assert metadata("one") is not first
 
 
 def mutated(text: bytes, dice: random.Random) -> bytes:
