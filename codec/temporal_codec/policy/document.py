@@ -124,9 +124,5 @@ def _identity(text: str, members: dict[str, _Keys]) -> Iterator[tuple[str, Patte
         yield text, None
     else:
         local, domain = email_pattern(text)
-        exact = local.is_exact
-        yield (
-            (EMAIL + text.lower(), None)
-            if exact and "*" not in domain
-            else (DOMAIN + domain, None if local.is_any else local)
-        )
+        exact = local.is_exact and "*" not in domain
+        yield (EMAIL + text.lower(), None) if exact else (DOMAIN + domain, local)

@@ -31,7 +31,7 @@ class Identity:
     """The issuer's name in the trust document."""
     is_default_issuer: bool = True
     """Whether grants that name no issuer count for this one."""
-    token_from: str = "authorization"  # noqa: S105 — a place, not a token
+    token_from: str = ""
     """Which part of the request the token came from."""
     no_email: str = ""
     """Why `email` is None."""
@@ -47,11 +47,11 @@ class Grant:
     """Whom it is for: a key of `_keys`, and what the part before the `@` must match."""
     namespaces: tuple[Pattern, ...]
     operations: frozenset[str]
-    issuers: frozenset[str] = frozenset()
+    issuers: frozenset[str]
     """Names or addresses of issuers; without one it counts for the default issuer."""
-    claims: Mapping[str, frozenset[str]] | None = None
+    claims: Mapping[str, frozenset[str]]
     """What the token's claims must hold: one of these texts for each name."""
-    needs_purpose: bool = False
+    needs_purpose: bool
     """Whether the caller must say what the request is for."""
 
     def counts_for(self, identity: Identity) -> bool:
@@ -71,8 +71,7 @@ class Grant:
 
     def missing_claim(self, identity: Identity) -> str | None:
         """The first claim that is not as it requires."""
-        required = self.claims or {}
-        return next((n for n in required if not required[n] & _texts(identity, n)), None)
+        return next((n for n, v in self.claims.items() if not v & _texts(identity, n)), None)
 
 
 class Policy:
@@ -146,7 +145,7 @@ class _Namespaces:
             self._sizes.add(len(pattern.prefix))
 
     def of(self, namespace: str) -> list[_Rule]:
-        prefixes = [namespace[:size] for size in self._sizes if size <= len(namespace)]
+        prefixes = {namespace[:size] for size in self._sizes}
         rules = [each for prefix in prefixes for each in self._by_prefix.get(prefix, ())]
         fitting = [rule for pattern, rule in rules if pattern.matches(namespace)]
         return [*self._by_name.get(namespace, ()), *fitting]

@@ -103,6 +103,8 @@ WRONG: dict[str, bytes] = {
     "an operation in upper case": policy(grant(operations=["Decode"])),
     "no operation": policy(grant(operations=[])),
     "no identity": policy(grant(identities=[])),
+    "an issuer without a name": policy(grant(issuers=["one", ""])),
+    "a reason of another kind": policy(grant(reason="always")),
     "no namespace": policy(grant(namespaces=[])),
     "an empty namespace": policy(grant(namespaces=[""])),
     "a subject that is empty": policy(grant(identities=["sub:"])),
@@ -110,7 +112,7 @@ WRONG: dict[str, bytes] = {
     "an identity with two": policy(grant(identities=["a@b@c"])),
     "an identity with a blank": policy(grant(identities=["a @example.com"])),
     "an identity that is not ASCII": policy(grant(identities=["\u0430@example.com"])),
-    "too large": policy().ljust(MAX_BYTES + 1),
+    "too large": policy().ljust(4_000_001),
     "too deep": b'{"grants":' + b"[" * 100 + b"]" * 100 + b"}",
 }
 
@@ -122,4 +124,39 @@ def test_a_wrong_document_is_refused(name: str) -> None:
 
 
 def test_a_document_may_be_as_large_as_it_says() -> None:
+    assert MAX_BYTES == 4_000_000
     assert parse(policy(grant()).ljust(MAX_BYTES)).grants
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"operations": ["read"]}, "grants[1].operations: they are out of"),
+        ({"namespaces": [""]}, "grants[1].namespaces: they must not be empty"),
+        ({"namespaces": ["*" + "a*" * 8]}, "grants[1].namespaces: a pattern has at most 1000"),
+        ({"issuers": [""]}, "grants[1]: issuers and claims must not be empty"),
+        ({"identities": []}, "grants[1].identities: there must be at least one"),
+        ({"identities": ["a@b@c.de"]}, "grants[1].identities: an identity is an e-mail pattern"),
+        ({"identities": ["a b@c.de"]}, "grants[1].identities: an identity is an e-mail pattern"),
+        ({"identities": ["a@c.de\n"]}, "grants[1].identities: an identity is an e-mail pattern"),
+        ({"identities": ["a@c"]}, "grants[1].identities: an identity needs a literal domain"),
+        ({"identities": ["sub:"]}, "grants[1].identities: sub: must name somebody"),
+        ({"identities": ["members:x"]}, "grants[1].identities: members:… must name one of"),
+    ],
+    ids=str,
+)
+def test_a_fault_says_where_it_is_and_what_to_do(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(policy(grant(), grant(**changes)))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_person_at_any_of_the_sub_domains() -> None:
+    """The part before the @ is one name, and the domain a pattern."""
+    document = policy(grant(identities=["Ana@*.Example.com"]))
+    assert allows(document, who("ana@eu.example.com"), "orders", "decode")
+    assert not allows(document, who("anna@eu.example.com"), "orders", "decode")
+    assert parse(document).warnings == (
+        "grants[0].identities: a * in a domain lets all of its sub-domains in",
+    )
+    assert parse(policy(grant(identities=["*@example.com"]))).warnings == ()

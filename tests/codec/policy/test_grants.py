@@ -92,7 +92,23 @@ def test_matching_never_goes_back() -> None:
     assert getattr(name, "searched", 0) <= 2 * MAX_STARS
 
 
-@pytest.mark.parametrize("pattern", ["*a" * (MAX_STARS + 1), "a" * 1001, "é" * 501])
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [("*", True), ("**", True), ("", False), ("a", False), ("a*", False), ("*a", False),
+     ("*a*", False), ("a*b*c", False)],
+)  # fmt: skip
+def test_a_pattern_of_everything_is_known(pattern: str, fits: bool) -> None:
+    """What `policy enforced` tells from a policy that keeps namespaces apart."""
+    assert Pattern(pattern).is_any is fits
+    assert Pattern(pattern).is_exact is ("*" not in pattern)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 8, "a" * 1000, "é" * 500, "*" * 1000])
+def test_a_pattern_may_be_as_long_as_it_says(pattern: str) -> None:
+    assert policy(grant(namespaces=[pattern])).grants
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 9, "a" * 1001, "é" * 501])
 def test_a_pattern_is_bounded(pattern: str) -> None:
     with pytest.raises(PolicyError, match=r"grants\[0\]\.namespaces: a pattern has at most"):
         policy(grant(namespaces=[pattern]))
@@ -180,6 +196,63 @@ def test_a_required_claim_has_a_value(claims: Any) -> None:
         policy(grant(claims=claims))
 
 
+@pytest.mark.parametrize("claim", ["scope", "scp"])
+def test_scopes_are_a_list_in_one_text(claim: str) -> None:
+    """OAuth's form; other claims are one text, blanks included."""
+    both = Identity("s", "ana@example.com", "", claims={claim: "openid read", "org": "a b"})
+    assert allows(policy(grant(claims={claim: "read"})), both)
+    assert allows(policy(grant(claims={"org": "a b", claim: "openid read"})), both)
+    assert not allows(policy(grant(claims={"org": "b"})), both)
+
+
+def test_an_identity_does_not_show_its_claims() -> None:
+    """K8: a log may show an identity. Two are one whatever else their tokens say."""
+    one = Identity("s", "ana@example.com", "", claims={"secret": "canary"})
+    assert "canary" not in repr(one)
+    assert len({one, Identity("s", "ana@example.com", "")}) == 1
+
+
+def test_a_name_may_be_all_that_a_pattern_starts_with() -> None:
+    """A `*` stands for nothing, too."""
+    found = policy(grant(namespaces=["orders*", "orders-eu*"]))
+    assert [allows(found, ANA, name) for name in ("orders", "orders-e", "order")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+EXPLAINED: list[tuple[dict[str, Any], int, str]] = [
+    ({}, 6, "it allows"),
+    ({"identities": ["b*@example.com"]}, 0, "it is not for this identity"),
+    ({"identities": ["*@example.org"]}, 0, "it is not for this identity"),
+    ({"issuers": ["two"]}, 1, "it does not count for this token's issuer"),
+    ({"namespaces": ["o", "x*"]}, 2, "another namespace"),
+    ({"operations": ["encode"]}, 3, "another operation"),
+    ({"claims": {"a": "1", "b": "2"}}, 4, "the claim b does not have a value that it requires"),
+    ({"reason": "required"}, 5, "it requires a reason (X-Codec-Reason)"),
+    ({"reason": "optional", "claims": {"a": "1"}}, 6, "it allows"),
+]
+
+
+def test_a_decision_is_explained_grant_by_grant() -> None:
+    """How many conditions hold, in the order in which they are looked at, and the first lacking."""
+    ana = Identity("s", "ana@example.com", "", claims={"a": "1"}, purpose=" ")
+    found = policy(*(grant(**changes) for changes, _, _ in EXPLAINED))
+    assert list(found.explain(ana, "orders", "decode")) == [
+        (met, f"grants[{number}]: {sentence}")
+        for number, (_, met, sentence) in enumerate(EXPLAINED)
+    ]
+    assert found.decide(ana, "orders", "decode") == "grants[0]"
+    for changes, met, _ in EXPLAINED:
+        assert allows(policy(grant(**changes)), ana) is (met == 6)
+
+
+def test_a_reason_meets_the_grant_that_requires_one() -> None:
+    found = policy(grant(reason="required"))
+    assert allows(found, Identity("s", "ana@example.com", "", purpose="incident 7"))
+
+
 def test_the_first_grant_that_allows_is_named() -> None:
     found = policy(grant(operations=["encode"]), grant(namespaces=["a"]), grant(), grant())
     assert found.decide(ANA, "orders", "decode") == "grants[2]"
@@ -222,7 +295,7 @@ ASKED = {
 }
 
 
-def test_ten_thousand_grants_cost_no_more_than_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_grants_cost_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: a decision looks at the grants that can concern it."""
-    for kind, found in many(10_000):
+    for kind, found in many(1000):
         assert looked_at(monkeypatch, found, *ASKED[kind]) == 1, kind

@@ -42,7 +42,10 @@ from tests.rigs.references import reference
 from tests.rigs.secrets_manager import CREDENTIALS
 
 SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text())
-ANA = Identity("auth0|123", "ana@example.com", "https://issuer/", "key-1", "jti-1", ())
+ANA = Identity(
+    *("auth0|123", "ana@example.com", "https://issuer/", "key-1", "jti-1"),
+    token_from="authorization",
+)
 OURS = body(sealed(plain(), key(1)))
 HELLO = b"hello"
 
