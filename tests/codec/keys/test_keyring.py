@@ -3,14 +3,20 @@
 import base64
 import json
 import pickle
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from temporal_codec import Key, Keyring, KeyringError, KeyringUnavailable
 from temporal_codec.encryption import open_sealed, seal
 from temporal_codec.keys.key import new_key
-from temporal_codec.keys.keyring import MAX_RING_BYTES, with_key, without_key
+from temporal_codec.keys.keyring import (
+    MAX_RING_BYTES,
+    development_ring,
+    with_disabled,
+    with_key,
+    without_key,
+)
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SECRET = bytes(range(32))
@@ -242,3 +248,60 @@ def test_a_derivation_that_is_unknown_refuses_the_ring(mode: object) -> None:
     """Read as an ordinary key, it would encrypt what no other reader can open."""
     with pytest.raises(KeyringError, match="not a key ring"):
         Keyring.from_json(ring_text(entry(derive=mode)))
+
+
+def test_a_key_is_disabled_and_enabled_and_all_else_stays() -> None:
+    """As an operator's editor left it, with the byte order mark that some put first."""
+    entries = [entry(), entry(id="b", comment="x")]
+    text = b"\xef\xbb\xbf" + json.dumps({"note": "ours", "keys": entries}).encode()
+    off = with_disabled(text, "b", disabled=True)
+    assert json.loads(off) == {
+        "note": "ours",
+        "keys": [entries[0], {**entries[1], "disabled": True}],
+    }
+    assert Keyring.from_json(off).get(b"b") is None
+    assert with_disabled(off, "b", disabled=True) == off
+    assert json.loads(with_disabled(off, "b", disabled=False)) == {"note": "ours", "keys": entries}
+    with pytest.raises(KeyringError, match="no key of this id"):
+        with_disabled(text, "c", disabled=True)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_ring() -> None:
+    text = b"\xef\xbb\xbf" + ring_text(entry())
+    assert len(Keyring.from_json(with_key(text, Key("b", SECRET, NOW)))) == 2
+    assert len(Keyring.from_json(without_key(text, "2026-11-a1b2c3"))) == 0
+
+
+def test_a_ring_says_no_more_than_it_must() -> None:
+    """Members at their default are left out, and dates are in UTC."""
+    zone = timezone(timedelta(hours=2))
+    ring = Keyring([Key("a", SECRET, NOW.astimezone(zone)), Key("b", SECRET, NOW, derives=True)])
+    assert json.loads(ring.to_json()) == {
+        "keys": [
+            entry(id="a"),
+            entry(id="b", derive="namespace"),
+        ]
+    }
+    assert [each.derives for each in Keyring.from_json(ring.to_json())] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "derives"),
+    [
+        (ring_text(), False),
+        (ring_text(entry()), False),
+        (ring_text(entry(derive="namespace")), True),
+        (ring_text(entry(), entry(id="b", derive="namespace")), True),
+        (ring_text(entry(derive="namespace"), entry(id="b")), False),
+        (b'{"keys":[],"derive":"namespace"}', True),
+        (b'{"keys":[],"derive":null}', False),
+    ],
+)
+def test_a_ring_goes_on_as_its_last_key(text: bytes, derives: bool) -> None:
+    """A key that is added derives for each namespace if that one does, or the ring says so."""
+    assert Keyring.from_json(text).derives is derives
+
+
+def test_the_development_ring_seals_whatever_the_clock_says() -> None:
+    """Since 2020: a machine whose clock lost the year serves a demonstration too."""
+    assert development_ring().sealing(datetime(2020, 1, 1, tzinfo=UTC)).id == "test-key-id"
