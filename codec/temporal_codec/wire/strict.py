@@ -13,7 +13,7 @@ from pybase64 import b64decode
 from temporal_codec.errors import TooManyPayloads, WireError
 from temporal_codec.payload import Received
 
-_INT64 = range(-(2**63), 2**63)
+_INT64 = 2**63
 _MAX_SIZES = 1000  # a payload has one or two, and a body has room for a million and a half
 # Of a whole request. A thousand payloads have three or four each, and each costs microseconds.
 _MAX_MEMBERS = 20_000
@@ -161,6 +161,6 @@ def _size(value: object, place: str) -> int:
     digits = size.removeprefix("-") if isinstance(size, str) else ""
     if len(digits) <= 19 and digits.isascii() and digits.isdecimal():
         size = int(size)
-    if type(size) is not int or size not in _INT64:
+    if type(size) is not int or not -_INT64 <= size < _INT64:
         raise WireError(f"{place}.sizeBytes must be a 64-bit integer.")
     return size
