@@ -52,7 +52,7 @@ MODULES = {
         SERVER, "app", "vectors", "storage_vectors", "audit", "multiplying"
     ),
     "handlers/rotation.py": _in("tests/handlers", "rotation"),
-    "codec/temporal_codec/https.py": _in(ACCESS, "documents", "jwks"),
+    "codec/temporal_codec/https.py": [*_in(CODEC, "https"), *_in(ACCESS, "documents")],
     "codec/temporal_codec/cached.py": _in(CODEC, "cached"),
     "codec/temporal_codec/compression.py": _in(CODEC, "compression"),
     "codec/temporal_codec/payload.py": _WIRE,

@@ -87,7 +87,7 @@ class Peer:
     def exchange(
         self, request: bytes, seconds: float, max_bytes: int, addresses: Sequence[str] = ()
     ) -> Reply:
-        """Send a request and read its answer; raises ExchangeError."""
+        """Send a request, but no HEAD, and read its answer; raises ExchangeError."""
         addresses = addresses or self.addresses()
         deadline = time.monotonic() + seconds
         with self._connect(addresses, deadline) as stream:
@@ -96,7 +96,7 @@ class Peer:
                 with suppress(ConnectionError, ssl.SSLEOFError):
                     stream.settimeout(_left(deadline))
                     stream.sendall(request)
-                return _reply(_Clocked(stream, deadline, max_bytes), request, max_bytes)
+                return _reply(_Clocked(stream, deadline, max_bytes), max_bytes)
             except (OSError, IncompleteRead) as error:
                 raise ExchangeError(Stage.ANSWER, error) from None
             except HTTPException as error:
@@ -106,9 +106,10 @@ class Peer:
         # Each is tried once, and the first once more; a request that was sent is not sent again.
         fault = ExchangeError(Stage.CONNECT, TimeoutError())
         tries = [*addresses, addresses[0]]
-        for untried, address in zip(range(len(tries), 0, -1), tries, strict=True):
+        for tried, address in enumerate(tries):
             try:
-                return self._secured(self._reach(address, deadline, untried), deadline)
+                raw = self._reach(address, deadline, len(tries) - tried)
+                return self._secured(raw, deadline)
             except ExchangeError as error:
                 fault = error
                 if isinstance(error.cause, ssl.SSLError) or error.stage is Stage.PROXY:
@@ -130,12 +131,11 @@ class Peer:
                 return raw
             raw.settimeout(_left(deadline))
             stream = self._tls.wrap_socket(raw, server_hostname=self._host)
-        except OSError as error:
+        except (OSError, ExchangeError) as error:
             raw.close()
+            if isinstance(error, ExchangeError):
+                raise
             raise ExchangeError(Stage.TLS, error) from None
-        except ExchangeError:
-            raw.close()
-            raise
         self.certificate, self.version = stream.getpeercert() or {}, str(stream.version())
         return stream
 
@@ -144,13 +144,13 @@ class Peer:
         token = b64encode(proxy.credentials.encode()).decode()
         lines = [
             *(f"CONNECT {host}:{self._port} HTTP/1.1", f"Host: {host}:{self._port}"),
-            *(f"User-Agent: {USER_AGENT}", f"Proxy-Authorization: Basic {token}"),
-        ][: 4 if token else 3]
+            f"User-Agent: {USER_AGENT}",
+            *([f"Proxy-Authorization: Basic {token}"] if token else []),
+        ]
         try:
-            raw.settimeout(_left(deadline))
             raw.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
             head = _Clocked(raw, deadline, 0)
-            with closing(HTTPResponse(head, method="CONNECT")) as response:  # type: ignore[arg-type]
+            with closing(HTTPResponse(head)) as response:  # type: ignore[arg-type]
                 response.begin()
         except (OSError, HTTPException) as error:
             raise ExchangeError(Stage.PROXY, error) from None
@@ -180,9 +180,8 @@ class _Clocked(io.RawIOBase):
         return io.BufferedReader(self)
 
 
-def _reply(stream: _Clocked, request: bytes, max_bytes: int) -> Reply:
-    method = request.partition(b" ")[0].decode("ascii")
-    with closing(HTTPResponse(stream, method=method)) as response:  # type: ignore[arg-type]
+def _reply(stream: _Clocked, max_bytes: int) -> Reply:
+    with closing(HTTPResponse(stream)) as response:  # type: ignore[arg-type]
         response.begin()
         body = response.read(max_bytes + 1)
     if len(body) > max_bytes:

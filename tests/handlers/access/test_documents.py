@@ -1,13 +1,10 @@
-"""Where documents come from, and the one HTTPS client: bounded, through a proxy, with a name."""
+"""Where documents come from: files, AWS, and https hosts that may do what they like."""
 
 import io
 import socket
-import ssl
 import threading
 import tracemalloc
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,63 +12,7 @@ import pytest
 from handlers.access.documents import FetchError, https_document, open_document
 from handlers.settings.environ import SettingsError
 from handlers.settings.proxy import read_proxy
-from temporal_codec.https import ExchangeError, Peer, Proxy, Stage
-from tests.rigs.issuer import certificate
-
-Serve = Callable[[socket.socket], None]
-
-
-@contextmanager
-def listening(serve: Serve) -> Iterator[int]:
-    """A server that treats each connection so; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                threading.Thread(target=handle, args=(connection,), daemon=True).start()
-
-        def handle(connection: socket.socket) -> None:
-            with connection:
-                try:
-                    serve(connection)
-                except OSError:
-                    return
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-
-
-def head(connection: socket.socket) -> bytes:
-    read = b""
-    while b"\r\n\r\n" not in read:
-        piece = connection.recv(65_536)
-        if not piece:
-            break
-        read += piece
-    return read
-
-
-@contextmanager
-def over_tls(folder: Path, answer: Serve, hosts: tuple[str, ...] = ("localhost",)) -> Iterator[int]:
-    cert, private = certificate(folder, hosts=hosts)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(cert, private)
-
-    def serve(connection: socket.socket) -> None:
-        connection.settimeout(10)
-        with tls.wrap_socket(connection, server_side=True) as stream:
-            answer(stream)
-
-    with listening(serve) as port:
-        yield port
-
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+from tests.rigs.sockets import OK, answer_ok, head, listening, over_tls, tunnel
 
 
 def test_a_server_that_keeps_the_connection_open(
@@ -173,71 +114,6 @@ def test_a_head_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
             https_document(f"https://localhost:{port}/jwks")()
 
 
-def test_one_retry_on_a_connection_that_fails() -> None:
-    """J1: an address is tried twice, and a request that was sent is not sent again."""
-    opened: list[int] = []
-
-    def drop(connection: socket.socket) -> None:
-        opened.append(1)
-        connection.close()
-
-    context = ssl.create_default_context()
-    with listening(drop) as port, pytest.raises(ExchangeError):
-        Peer("localhost", port, context).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
-    assert len(opened) <= 2
-    sent: list[bytes] = []
-
-    def take(connection: socket.socket) -> None:
-        sent.append(head(connection))
-
-    with listening(take) as port, pytest.raises(ExchangeError):
-        Peer("localhost", port, None).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
-    assert sent == [b"GET / HTTP/1.1\r\n\r\n"]
-
-
-def test_an_address_without_a_listener_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[object] = []
-
-    def refuse(address: object, _timeout: float) -> socket.socket:
-        tried.append(address)
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(ExchangeError) as caught:
-        Peer("localhost", 1, None).exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10, ["127.0.0.1"])
-    assert caught.value.stage is Stage.CONNECT
-    assert len(tried) == 2
-
-
-def tunnel(asked: list[bytes], reply: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Serve:
-    """A proxy that connects to whatever it is asked for."""
-
-    def serve(connection: socket.socket) -> None:
-        request = head(connection)
-        asked.append(request)
-        connection.sendall(reply)
-        if b" 200 " not in reply:
-            return
-        port = int(request.split(b" ")[1].rpartition(b":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as onward:
-            back = threading.Thread(target=_copy, args=(onward, connection), daemon=True)
-            back.start()
-            _copy(connection, onward)
-            back.join(5)
-
-    return serve
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    while piece := source.recv(65_536):
-        target.sendall(piece)
-
-
-def answer_ok(stream: socket.socket) -> None:
-    head(stream)
-    stream.sendall(OK)
-
-
 def test_a_proxy_is_used_and_given_its_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,36 +135,6 @@ def test_no_proxy_is_honoured(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
         proxy_of = read_proxy({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": no_proxy})
         assert https_document(f"https://localhost:{port}/jwks", proxy_of)() == b"{}"
-
-
-def test_a_proxy_that_trickles_is_given_up_in_time() -> None:
-    """The total deadline holds for the proxy's answer too."""
-    stop = threading.Event()
-
-    def trickle(connection: socket.socket) -> None:
-        head(connection)
-        while not stop.wait(0.1):
-            connection.sendall(b"H")
-
-    context = ssl.create_default_context()
-    with listening(trickle) as port:
-        peer = Peer("codec.example.com", 443, context, Proxy("127.0.0.1", port))
-        with pytest.raises(ExchangeError) as caught:
-            peer.exchange(b"GET / HTTP/1.1\r\n\r\n", 0.6, 10)
-        stop.set()
-    assert (caught.value.stage, type(caught.value.cause)) == (Stage.PROXY, TimeoutError)
-
-
-def test_a_proxy_that_refuses_is_named_as_such() -> None:
-    """Its credentials stand in no message."""
-    asked: list[bytes] = []
-    with listening(tunnel(asked, b"HTTP/1.1 407 No\r\n\r\n")) as port:
-        proxy = Proxy("127.0.0.1", port, "user:s3cret")
-        peer = Peer("codec.example.com", 443, ssl.create_default_context(), proxy)
-        with pytest.raises(ExchangeError, match="the proxy does not connect") as caught:
-            peer.exchange(b"GET / HTTP/1.1\r\n\r\n", 5, 10)
-    assert "s3cret" not in repr(caught.value) + repr(proxy)
-    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
