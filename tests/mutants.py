@@ -44,14 +44,18 @@ MODULES = {
     "handlers/access/cloud_ops.py": _in(ACCESS, "cloud"),
     "handlers/access/groups.py": _in(ACCESS, "cloud"),
     "handlers/access/listed.py": _in(ACCESS, "cloud"),
-    "handlers/access/guard.py": _in(ACCESS, "trust", "policy", "auth"),
-    "handlers/server/app.py": [*_in(SERVER, "app", "cors"), *_in(ACCESS, "auth")],
+    "handlers/access/guard.py": _in(ACCESS, "guard", "trust"),
+    "handlers/server/app.py": [
+        *_in(SERVER, "app", "audit"),
+        *_in(ACCESS, "trust"),
+        *_in(SERVER, "kms"),
+    ],
     "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),
     "handlers/server/cors.py": _in(SERVER, "cors"),
     "handlers/server/operations.py": _in(
         SERVER, "app", "vectors", "storage_vectors", "audit", "multiplying"
     ),
-    "handlers/rotation.py": _in("tests/handlers", "rotation"),
+    "handlers/rotation.py": _in("tests/handlers", "rotation", "rotation_races"),
     "codec/temporal_codec/https.py": [*_in(CODEC, "https"), *_in(ACCESS, "documents")],
     "codec/temporal_codec/cached.py": _in(CODEC, "cached"),
     "codec/temporal_codec/compression.py": _in(CODEC, "compression"),
