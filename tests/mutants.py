@@ -86,14 +86,15 @@ _PAIRS = (
     *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Add, ast.Sub), (ast.BitAnd, ast.BitOr)),
 )
 SWAPS: dict[type, Any] = {**dict(_PAIRS), **{after: before for before, after in _PAIRS}}
-SPEAKS = {"refuse", "print", "add_argument", "add_parser", "ArgumentParser"}
+SPEAKS = {"refuse", "print", "add_argument", "add_parser", "ArgumentParser", "TypeVar"}
 SECONDS = 120
 # A process that has loaded what is not ours, and makes a child for each mutant: a third of the
 # time. The child's own children have its process group, and end with it.
 NURSERY = f"""
 import os, select, signal, sys
-import botocore.session, cryptography, httpx, jsonschema, msgspec, pytest
-import aws_lambda_powertools, hypothesis, mangum, temporalio.client, uvicorn
+import botocore.session, cryptography.x509, httpx, jsonschema, msgspec, pytest
+import aws_lambda_powertools, hypothesis, mangum, pybase64, temporalio.client, uvicorn
+import temporalio.api.cloud.cloudservice.v1
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 for line in sys.stdin:
