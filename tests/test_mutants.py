@@ -14,6 +14,7 @@ SAMPLED = [
 SOURCE = '''"""A module."""
 
 LIMIT = 3
+T = TypeVar("T")
 
 
 def within(size: int, name: str = "all") -> bool:

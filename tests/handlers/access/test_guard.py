@@ -81,7 +81,7 @@ def test_without_tokens_there_is_no_guard() -> None:
 
 
 def test_keys_in_a_file_age_as_a_policy_does(files: Files) -> None:
-    """A key that is withdrawn stops within a minute; what is stale is told of its issuer alone."""
+    """A key that is withdrawn stops within a minute, and the decision names what is stale."""
     guard, bearer = files.guard(), f"Bearer {token()}"
     assert identify(guard, bearer).subject == "auth0|123"
     files.publish("key-2")
