@@ -1,5 +1,6 @@
 """Compressed payloads: inflated up to a cap, never inflated first and measured later."""
 
+import sys
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,17 +60,18 @@ def _member(window: int, data: memoryview, cap: int) -> tuple[bytes, memoryview]
     # What it inflates to, and what follows it. Not at its end: truncated.
     stream = zlib.decompressobj(window)
     pieces: list[bytes] = []
-    fed, left = 0, cap + 1
-    with suppress(zlib.error):  # then it is not at its end either
-        while not stream.eof and fed < len(data):
-            fed += len(chunk := data[fed : fed + (_FED_BYTES if window == _GZIP else len(data))])
+    left = cap + 1
+    size = _FED_BYTES if window == _GZIP else sys.maxsize
+    with suppress(zlib.error):
+        for at in range(0, len(data), size):
+            chunk = data[at : at + size]
             pieces.append(stream.decompress(chunk, left))
             left -= len(pieces[-1])
             if not left:
                 raise PayloadError(Reason.TOO_LARGE)
-    if not stream.eof:
-        raise PayloadError(Reason.COMPRESSION)
-    return b"".join(pieces), data[fed - len(stream.unused_data) :]
+            if stream.eof:
+                return b"".join(pieces), data[at + len(chunk) - len(stream.unused_data) :]
+    raise PayloadError(Reason.COMPRESSION)
 
 
 def _snappy(data: bytes, cap: int, _allowance: Allowance) -> bytes:
