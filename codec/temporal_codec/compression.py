@@ -57,7 +57,7 @@ _GZIP = zlib.MAX_WBITS + 16
 
 
 def _member(window: int, data: memoryview, cap: int) -> tuple[bytes, memoryview]:
-    # What it inflates to, and what follows it. Not at its end: truncated.
+    # What it inflates to, and what follows it. What is truncated has no end.
     stream = zlib.decompressobj(window)
     pieces: list[bytes] = []
     left = cap + 1

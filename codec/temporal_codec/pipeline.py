@@ -72,8 +72,8 @@ async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[
     if left:
         again = [payloads[index] for index in left]
         rest = await session.in_thread(decode, again, keys, allowance, session.enveloped)
-        for index, outcome in zip(left, rest, strict=True):
-            outcomes[index] = outcome
+        for number, index in enumerate(left):
+            outcomes[index] = rest[number]
     return outcomes
 
 

@@ -1,18 +1,29 @@
 """Lists of payloads: layers peeled in any order, one failure never touching another payload."""
 
+import asyncio
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
+from typing import Any
 
 import pytest
 from cramjam import snappy
 
-from temporal_codec import Keyring, KeyringUnavailable, PayloadError, Reason
+from temporal_codec import Key, Keyring, KeyringUnavailable, PayloadError, Reason
 from temporal_codec.allowance import Allowance
+from temporal_codec.cached import NotHeld
 from temporal_codec.encryption import sealed_metadata
 from temporal_codec.errors import AnswerTooLarge
-from temporal_codec.pipeline import MAX_LAYERS, decode, encode
+from temporal_codec.pipeline import (
+    MAX_LAYERS,
+    Opened,
+    Session,
+    decode,
+    decode_held,
+    encode,
+    key_finder,
+)
 from temporal_codec.protobuf import serialize
 from tests.codec.rings import JSON, Content, SpyKeys, content, key, plain, reason, sealed
 
@@ -197,7 +208,137 @@ def test_what_is_opened_is_bounded_for_the_whole_list(spare: int) -> None:
     payloads = [wrap(plain(), ("zlib",))] * 3
     allowance = Allowance(opened=3 * len(plain()) + spare)
     if spare < 0:
-        with pytest.raises(AnswerTooLarge):
+        with pytest.raises(AnswerTooLarge, match=r"than an answer holds$"):
             decode(payloads, SpyKeys(Keyring([key(1)])), allowance)
     else:
         assert len(decode(payloads, SpyKeys(Keyring([key(1)])), allowance)) == 3
+
+
+def test_what_is_not_inflated_is_not_counted() -> None:
+    """It is smaller than what came, which was counted before; after an inflation all is."""
+    keys, allowance = SpyKeys(Keyring([key(1)])), Allowance(opened=len(plain()))
+    closed = sealed(plain(), key(1))
+    assert list(map(content, decode([closed] * 9, keys, allowance))) == [plain()] * 9
+    assert allowance.opened == len(plain())
+    with pytest.raises(AnswerTooLarge):
+        decode([wrap(plain(), ("zlib",)), closed], keys, allowance)
+
+
+def test_a_small_allowance_is_not_replaced_by_the_default() -> None:
+    (outcome,) = decode([wrap(plain(), ("zlib",))], SpyKeys(Keyring()), Allowance(0))
+    assert reason(outcome) is Reason.TOO_LARGE
+
+
+def test_the_keys_that_opened_a_payload_are_named_from_the_outside_in(keys: SpyKeys) -> None:
+    inner = sealed(plain(), key(1))
+    outer = sealed(serialize(inner.metadata, inner.data), key(2))
+    (opened,) = decode([outer], keys)
+    assert isinstance(opened, Opened)
+    assert opened.keys == ("key-2", "key-1")
+
+
+class Waiting:
+    """Keys that are only held when they were asked for before; notes how that was done."""
+
+    def __init__(self) -> None:
+        self.in_background: list[bool] = []
+        self.opened: list[bytes] = []
+        self.holds = {b"key-1": key(1)}
+        self.is_stale = False
+
+    def held(self, *, in_background: bool = False) -> "Waiting":
+        self.in_background.append(in_background)
+        held = Waiting()
+        held.opening = self._held_one  # type: ignore[method-assign]
+        return held
+
+    def _held_one(self, key_id: bytes) -> Key:
+        if key_id not in self.holds:
+            raise NotHeld
+        return self.holds[key_id]
+
+    def opening(self, key_id: bytes) -> Key:
+        self.opened.append(key_id)
+        return SpyKeys(Keyring([key(1), key(2)])).opening(key_id)
+
+    def sealing(self) -> Key:
+        raise AssertionError("decoding never asks for the sealing key")
+
+
+def test_only_what_needs_another_key_takes_a_thread() -> None:
+    """Each outcome stands in its payload's place; no thread refreshes anything unasked."""
+    keys, threads = Waiting(), []
+
+    async def in_thread(work: Callable[..., Any], /, *args: object) -> Any:
+        threads.append(args[0])
+        return work(*args)
+
+    texts = [plain(b"%d" % number) for number in range(5)]
+    payloads = [sealed(text, key(1 + number % 2)) for number, text in enumerate(texts)]
+    outcomes = asyncio.run(decode_held(payloads, Session(keys, in_thread)))
+    assert list(map(content, outcomes)) == texts
+    assert threads == [[payloads[1], payloads[3]]]
+    assert keys.opened == [b"key-2"]
+    assert keys.in_background == [False]
+    asyncio.run(decode_held(payloads[:1], Session(keys, in_thread, in_background=True)))
+    assert keys.in_background == [False, True]
+    assert len(threads) == 1
+
+
+class Unwraps:
+    """A source of data keys that payloads bring; notes whether it may wait."""
+
+    def __init__(self, known: bytes) -> None:
+        self.known = known
+        self.waits: list[bool] = []
+
+    def __call__(self, metadata: Mapping[str, bytes], _allowance: Allowance, *, wait: bool) -> Key:
+        self.waits.append(wait)
+        if not wait:
+            raise NotHeld
+        if metadata["encryption-dek"] != self.known:
+            raise PayloadError(Reason.UNKNOWN_KEY)
+        return key(1)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_key_that_a_payload_brings_is_unwrapped_once(own: bool, keys: SpyKeys) -> None:
+    """By the namespace's keys themselves or by what is given beside; in a thread where it waits."""
+    unwraps, payload = Unwraps(b"one"), sealed(plain(), key(1))
+    brings = Content({**payload.metadata, "encryption-dek": b"one"}, payload.data)
+    if own:
+        keys.unwrapped = unwraps  # type: ignore[attr-defined]
+    outcomes = decode([brings, payload, brings], keys, None, None if own else unwraps)
+    assert list(map(content, outcomes)) == [plain()] * 3
+    assert unwraps.waits == [True]
+    assert keys.asked == [b"key-1"]
+    session = Session(keys, enveloped=None if own else unwraps)
+    assert content(asyncio.run(decode_held([brings], session))[0]) == plain()
+    assert unwraps.waits[1:] == ([True] if own else [False, True])
+
+
+def test_both_ways_to_unwrap_are_tried(keys: SpyKeys) -> None:
+    """The one that is given beside comes first; a key that neither knows is an unknown one."""
+    first, second, payload = Unwraps(b"one"), Unwraps(b"two"), sealed(plain(), key(1))
+    keys.unwrapped = second  # type: ignore[attr-defined]
+    brings = [
+        Content({**payload.metadata, "encryption-dek": wrapped}, payload.data)
+        for wrapped in (b"one", b"two", b"three")
+    ]
+    *opened, unknown = decode(brings, keys, None, first)
+    assert list(map(content, opened)) == [plain()] * 2
+    assert reason(unknown) is Reason.UNKNOWN_KEY
+    assert (len(first.waits), len(second.waits)) == (3, 2)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_the_key_of_a_payload_is_found_without_decoding_it(wait: bool) -> None:
+    """With `wait=False` only where it is held."""
+    keys = Waiting()
+    find = key_finder(keys, wait=wait) if not wait else key_finder(keys)
+    assert find(sealed_metadata(key(1))) == key(1)
+    if wait:
+        assert find(sealed_metadata(key(2))) == key(2)
+    else:
+        with pytest.raises(NotHeld):
+            find(sealed_metadata(key(2)))

@@ -45,11 +45,10 @@ class _NoKeys:
 
     is_stale = False
 
-    def opening(self, _key_id: bytes) -> Key:
+    def opening(self, *_: object, **__: object) -> Key:
         raise NotHeld
 
-    def sealing(self) -> Key:
-        raise NotHeld
+    sealing = unwrapped = opening
 
 
 Unwrap = Callable[..., Key]

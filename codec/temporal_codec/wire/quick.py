@@ -54,7 +54,7 @@ _METADATA_DECODER = msgspec.json.Decoder(dict[str, str])
 def _read_quickly(body: bytes, most: float) -> list[Received] | None:
     received: list[Received] = []
     parsed = _COMMON.copy()  # of this request alone: it may be plaintext
-    at, whole, found = 0, memoryview(body), _FIRST.match(body)
+    whole, found = memoryview(body), _FIRST.match(body)
     try:
         while found is not None and len(received) <= most:
             text, between = found[1], found[0]

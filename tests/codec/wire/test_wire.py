@@ -460,6 +460,13 @@ def test_too_many_payloads_are_counted_before_the_request_is_read(
         strict.read(body({}, {}, {}), 2)
 
 
+def test_a_request_has_a_thousand_payloads_at_most() -> None:
+    """Where nothing else is said of it."""
+    assert len(wire.read(body(*[{}] * 1000), wire.MAX_PAYLOADS)) == 1000
+    with pytest.raises(TooManyPayloads, match="at most 1000 payloads"):
+        wire.read(body(*[{}] * 1001), wire.MAX_PAYLOADS)
+
+
 def test_a_request_has_so_many_members_at_most() -> None:
     """Each costs a thousand times its bytes: 40,000 colons and braces are read, and no more."""
     names = {str(number): "" for number in range(40_000 - 6)}
