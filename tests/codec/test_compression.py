@@ -37,6 +37,14 @@ def test_inflates(encoding: bytes, data: bytes) -> None:
     assert inflate(encoding, Allowance(), COMPRESS[encoding](data)) == data
 
 
+@pytest.mark.parametrize("written", sorted(COMPRESS))
+@ALL
+def test_an_encoding_means_its_own_form_alone(encoding: bytes, written: bytes) -> None:
+    """No form is guessed: another reader would not guess alike."""
+    if encoding != written:
+        refused(encoding, COMPRESS[written](b"abc" * 100))
+
+
 def test_deflate_is_what_zlib_inflates() -> None:
     assert inflate(b"binary/zlib", Allowance(), deflate(b"abc" * 100)) == b"abc" * 100
 
