@@ -7,6 +7,7 @@ import pytest
 
 from temporal_codec.errors import InvalidNamespace, PayloadError, Reason
 from temporal_codec.storage.reference import (
+    DRIVER,
     AllowedReferences,
     Reference,
     is_reference,
@@ -141,6 +142,12 @@ def test_only_named_buckets_and_drivers_are_followed() -> None:
     allowed.check(Reference("d", "c", "v0/ns/a/x", ""), "a")
     assert refused(allowed, Reference("d", "other", "v0/ns/a/x", ""))
     assert refused(allowed, Reference("other", "b", "v0/ns/a/x", ""))
+
+
+def test_the_sdks_own_name_of_their_driver_is_known() -> None:
+    """What is followed unless an operator names others."""
+    allowed = AllowedReferences(frozenset({"b"}), frozenset({DRIVER}))
+    allowed.check(read_reference(CURRENT, current()), "a")
 
 
 def test_objects_of_no_namespace_are_followed_if_an_operator_says_so() -> None:

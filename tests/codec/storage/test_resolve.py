@@ -14,7 +14,8 @@ from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome, Session, decode_held
 from temporal_codec.protobuf import serialize
 from temporal_codec.storage.reference import AllowedReferences
-from temporal_codec.storage.resolve import Resolved, Storage
+from temporal_codec.storage.resolve import Resolved, Storage, s3
+from temporal_codec.storage.s3 import S3
 from tests.codec.rings import JSON, SpyKeys, content, key, plain, reason, sealed
 from tests.codec.storage.test_fetch import Memory
 from tests.codec.storage.test_reference import CURRENT, current
@@ -171,3 +172,8 @@ def test_a_reference_in_an_object_is_not_followed() -> None:
     found = rig.resolve(refer("v0/ns/a/x", stored))
     assert content(found.outcomes[0]) == stored
     assert rig.memory.asked == ["v0/ns/a/x"]
+
+
+def test_objects_are_those_of_s3_unless_others_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert isinstance(s3(), S3)
