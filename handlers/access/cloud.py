@@ -109,10 +109,9 @@ class CloudAuthorizer:
         self._looked_up[email] = recent
         if len(self._looked_up) > MAX_REMEMBERED:
             self._looked_up.popitem(last=False)
-        if namespace not in recent and len(recent) >= MAX_NEW:
-            return False
-        recent.setdefault(namespace, now)
-        return True
+        if may := namespace in recent or len(recent) < MAX_NEW:
+            recent.setdefault(namespace, now)
+        return may
 
 
 def _decision(rule: str | None, *asked: Cached[Any]) -> Decision:

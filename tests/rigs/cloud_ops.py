@@ -81,11 +81,13 @@ class CloudOps:
     teams: list[UserGroup] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     """The ids of the users in each of the teams, by its id."""
-    shows_teams: bool = True
-    """Whether the key may see groups and their members."""
+    teams_fault: int = 0
+    """The status of a key's answer that may not see groups and their members."""
     namespaces: set[str] = field(default_factory=lambda: {"orders.a1b2c", "billing.a1b2c"})
     canaries: int = 0
     """How often a namespace that cannot exist was asked for."""
+    canary_fault: int = 0
+    """The status of the answer to that, if it is none of 200."""
     ignores_namespaces: bool = False
     """Whether its filter of namespaces lets everybody through."""
     key: str = KEY
@@ -114,10 +116,8 @@ class CloudOps:
         """Status and body of one request."""
         path, query = urlsplit(line).path, urlsplit(line).query
         asked = {name: each[0] for name, each in parse_qs(query, strict_parsing=True).items()}
-        if asked.get("namespace", "").endswith(".invalid"):
-            self.canaries += 1
-            page = GetUsersResponse(users=self.users if self.ignores_namespaces else [])
-            return 200, json_format.MessageToJson(page).encode()
+        if path == "/cloud/users" and asked.get("namespace", "").endswith(".invalid"):
+            return self._of_nowhere()
         self.lines.append(line)
         self.asked.append(asked)
         if headers.get("authorization") != f"Bearer {self.key}":
@@ -130,9 +130,16 @@ class CloudOps:
             return _problem(404)
         return 200, self._page(asked) if self.document is None else self.document
 
+    def _of_nowhere(self) -> tuple[int, bytes]:
+        self.canaries += 1
+        if self.canary_fault:
+            return _problem(self.canary_fault)
+        page = GetUsersResponse(users=self.users if self.ignores_namespaces else [])
+        return 200, json_format.MessageToJson(page).encode()
+
     def _of_teams(self, path: str, asked: dict[str, str]) -> tuple[int, bytes]:
-        if not self.shows_teams:
-            return _problem(403)
+        if self.teams_fault:
+            return _problem(self.teams_fault)
         page: GetUserGroupsResponse | GetUserGroupMembersResponse
         if not path.endswith("/members"):
             fits = (t for t in self.teams if asked["namespace"] in t.spec.access.namespace_accesses)

@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.rigs.issuer import certificate
@@ -100,5 +100,6 @@ def tunnel(asked: list[bytes], reply: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Ser
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    while piece := source.recv(65_536):
-        target.sendall(piece)
+    with suppress(OSError):  # one side is gone
+        while piece := source.recv(65_536):
+            target.sendall(piece)

@@ -19,12 +19,13 @@ from handlers.access.cloud import MAX_NEW, CloudAuthorizer
 from handlers.access.cloud_key import Secret
 from handlers.access.cloud_ops import API_VERSION, MAX_PAGES, URL
 from handlers.access.cloud_ops import CloudOps as Client
-from handlers.access.groups import MAX_GROUPS
 from handlers.access.guard import Guard, make_guard
 from handlers.access.jwks import Jwks
+from handlers.access.listed import CloudError
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.settings.server import server_settings
+from temporal_codec.cached import Cached
 from temporal_codec.cached_by_name import MAX_EMPTY
 from temporal_codec.keys.sources import open_source
 from temporal_codec.policy import Identity
@@ -208,6 +209,21 @@ def test_what_no_group_gives(cloud: CloudAuthorizer, account: CloudOps, name: st
     assert allows(cloud) == READING
 
 
+def test_an_old_answer_about_groups_is_told(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    """The audit record says so, though all that is known of the person is new."""
+    in_team(account, "WRITE", [f"u-{ANA}"])
+    account.users.append(user("bob@example.com", orders="READ"))
+    allows(cloud, "bob@example.com")
+    clock.advance(200)
+    assert allow(cloud, who(), ORDERS, "encode")
+    account.fault = "500"
+    clock.advance(100)
+    told = decided(cloud, who(), ORDERS, "encode")
+    assert (told.rule, told.stale) == ("temporal-cloud group", ("policy",))
+
+
 def test_a_person_without_an_id_is_in_no_group(cloud: CloudAuthorizer, account: CloudOps) -> None:
     in_team(account, "WRITE", [""])
     account.users[0].id = ""
@@ -215,7 +231,9 @@ def test_a_person_without_an_id_is_in_no_group(cloud: CloudAuthorizer, account: 
 
 
 @pytest.mark.parametrize(
-    ("size", "may"), [(128, EVERYTHING), (129, READING)], ids=["fits", "too long"]
+    ("size", "may"),
+    [(0, READING), (1, EVERYTHING), (128, EVERYTHING), (129, READING)],
+    ids=["none", "short", "fits", "too long"],
 )
 def test_a_group_s_id_is_bounded(
     cloud: CloudAuthorizer, account: CloudOps, size: int, may: set[str]
@@ -225,12 +243,17 @@ def test_a_group_s_id_is_bounded(
     account.teams[0].id = "g" * size
     account.members = {"g" * size: [f"u-{ANA}"]}
     assert allows(cloud) == may
+    assert any("/members" in line for line in account.lines) is (may == EVERYTHING)
 
 
-def test_a_key_that_may_not_see_groups_lets_read(cloud: CloudAuthorizer, account: CloudOps) -> None:
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_key_that_may_not_see_groups_lets_read(
+    cloud: CloudAuthorizer, account: CloudOps, status: int
+) -> None:
     in_team(account, "WRITE", [f"u-{ANA}"])
-    account.shows_teams = False
+    account.teams_fault = status
     assert allows(cloud) == READING
+    assert decided(cloud, who(), ORDERS, "encode").stale == ()
 
 
 def test_groups_are_asked_for_only_to_write_and_for_five_minutes(
@@ -262,7 +285,7 @@ def test_so_many_groups_are_asked_and_no_more(cloud: CloudAuthorizer, account: C
     account.members = {f"g/{number}": ["u-other"] for number in range(50)}
     account.members["g/49"] = [f"u-{ANA}"]
     assert allows(cloud) == READING
-    assert sum("/members" in line for line in account.lines) == MAX_GROUPS
+    assert sum("/members" in line for line in account.lines) == 10
 
 
 def test_an_outage_of_groups_is_an_outage(cloud: CloudAuthorizer, account: CloudOps) -> None:
@@ -280,7 +303,7 @@ def test_a_service_account_is_named_as_such(cloud: CloudAuthorizer, account: Clo
     told = decided(cloud, robot, ORDERS, "decode")
     assert (told.rule, told.reason) == (None, "no-email")
     assert told.why.startswith("the token has no claim email; ")
-    assert "a service account has none" in told.why
+    assert told.why.endswith("and a service account has none")
     assert account.asked == []
 
 
@@ -501,6 +524,7 @@ MALFORMED: dict[str, Any] = {
     "a BOM": b"\xef\xbb\xbf" + json.dumps({"users": [GOOD]}).encode(),
     "not UTF-8": b"\xff",
     "deep": b'{"users":' + b"[" * 2000 + b"]" * 2000 + b"}",
+    "a little too deep": b'{"users":[],"x":' + b"[" * 16 + b"]" * 16 + b"}",
     "too large": json.dumps({"users": [GOOD], "x": "y" * 200_000}).encode(),
 }
 
@@ -512,7 +536,8 @@ def test_what_is_malformed_is_an_outage(
     """Nobody is let in by it, and nobody is put out."""
     document = MALFORMED[name]
     account.document = document if isinstance(document, bytes) else json.dumps(document).encode()
-    unavailable(cloud)
+    said = "the answer is too large" if name == "too large" else "not the list that was asked for"
+    assert f"Temporal Cloud: {said}" in unavailable(cloud)
     assert len(account.asked) == 1
     account.document = None
     clock.advance(30)
@@ -520,6 +545,16 @@ def test_what_is_malformed_is_an_outage(
     account.document = document if isinstance(document, bytes) else json.dumps(document).encode()
     clock.advance(300)
     assert allows(cloud) == EVERYTHING
+
+
+def test_what_just_fits_is_read(cloud: CloudAuthorizer, account: CloudOps) -> None:
+    """16 levels and a page token of 2,048 characters."""
+    more: Any = []
+    for _ in range(14):
+        more = [more]
+    page = {"users": [], "nextPageToken": "x" * 2048, "x": more}
+    account.document = json.dumps(page).encode()
+    assert "more than 5 pages" in unavailable(cloud)
 
 
 @pytest.mark.parametrize(
@@ -620,11 +655,90 @@ def test_invented_namespaces_use_up_nobody_s_quota(
     assert allows(cloud, namespace=BILLING) == READING
 
 
-def test_a_list_that_ignores_the_namespace_lets_nobody_in(account: CloudOps) -> None:
+class Readers:
+    """An account without a network, in which everybody reads everywhere."""
+
+    def __init__(self) -> None:
+        self.key = Cached.of(None)
+        self.broken: set[str] = set()
+
+    def check_filter(self) -> None:
+        """The list keeps to the filter."""
+
+    def account_role(self, _email: str) -> str:
+        return ""
+
+    def permission(self, _email: str, namespace: str) -> tuple[str, str]:
+        if namespace in self.broken:
+            raise CloudError("status 500")
+        return "u-1", "PERMISSION_READ"
+
+
+def asks_for(cloud: CloudAuthorizer, email: str, *names: int) -> list[bool]:
+    """Which of these namespaces this person may read."""
+    decisions = [decided(cloud, who(email), f"n{name}.a1b2c", "decode") for name in names]
+    return [each.rule is not None for each in decisions]
+
+
+def test_new_names_are_counted_for_a_minute(clock: FakeClock) -> None:
+    """60 for each person; one that was counted and could not be looked up is not counted again."""
+    readers = Readers()
+    cloud = CloudAuthorizer(readers, clock)  # type: ignore[arg-type]
+    assert all(asks_for(cloud, ANA, *range(59)))
+    readers.broken = {"n59.a1b2c"}
+    assert "status 500" in unavailable(cloud, namespace="n59.a1b2c")
+    assert asks_for(cloud, ANA, 60, 0) == [False, True]
+    readers.broken = set()
+    clock.advance(30)
+    assert asks_for(cloud, ANA, 60, 59) == [False, True]
+    clock.advance(29.5)
+    assert asks_for(cloud, ANA, 60) == [False]
+    clock.advance(0.5)
+    assert all(asks_for(cloud, ANA, *range(60, 119)))
+
+
+def test_the_people_who_are_counted_are_bounded(clock: FakeClock) -> None:
+    """1,024, of whom the one who asked least recently is forgotten first."""
+    cloud = CloudAuthorizer(Readers(), clock)  # type: ignore[arg-type]
+    for email in ("a0", "a1"):
+        assert all(asks_for(cloud, email, *range(60)))
+    for number in range(2, 1024):
+        assert asks_for(cloud, f"a{number}", 0) == [True]
+    assert asks_for(cloud, "a0", 60) == [False]
+    assert asks_for(cloud, "a1024", 0) == [True]
+    assert asks_for(cloud, "a1", 60) == [True]
+    assert asks_for(cloud, "a0", 60) == [False]
+
+
+def test_a_list_that_ignores_the_namespace_lets_nobody_in(
+    cloud: CloudAuthorizer,
+    account: CloudOps,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A canary: a namespace that cannot exist is asked for before the first decision."""
     account.ignores_namespaces = True
-    cloud = CloudAuthorizer(Client(lambda: KEY, account.url))
     assert "a namespace that does not exist" in unavailable(cloud)
+    assert "Temporal Cloud's list cannot be refreshed" in caplog.text
+    account.ignores_namespaces = False
+    clock.advance(29)
+    assert "a namespace that does not exist" in unavailable(cloud)
+    assert account.canaries == 1
+    clock.advance(1)
+    assert allows(cloud) == EVERYTHING
+    assert account.canaries == 2
+
+
+@pytest.mark.parametrize("status", [404, 403, 503])
+def test_the_canary_s_namespace_may_be_not_found(
+    cloud: CloudAuthorizer, account: CloudOps, status: int
+) -> None:
+    """It is not there, as it should be; any other fault is an outage."""
+    account.canary_fault = status
+    if status == 404:
+        assert allows(cloud) == EVERYTHING
+    else:
+        assert f"status {status}" in unavailable(cloud)
     assert account.canaries == 1
 
 
@@ -739,15 +853,21 @@ def test_a_key_that_is_refused_is_an_outage(account: CloudOps, clock: FakeClock)
     assert keys.fetches == 2
 
 
-def test_the_key_serves_on_when_its_source_fails(account: CloudOps, clock: FakeClock) -> None:
+def test_the_key_serves_on_when_its_source_fails(
+    account: CloudOps, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For an hour."""
     keys = Keys()
     cloud = with_keys(account, keys, clock)
     assert allows(cloud) == EVERYTHING
     keys.key = RuntimeError("gone")
     clock.advance(3000)
     assert allows(cloud) == EVERYTHING
-    clock.advance(3600)
-    assert "no API key: gone" in unavailable(cloud)
+    assert "Temporal Cloud's API key cannot be refreshed" in caplog.text
+    clock.advance(599)
+    assert allows(cloud, namespace=BILLING) == set()
+    clock.advance(1)
+    assert "no API key: gone" in unavailable(cloud, "x@example.com")
 
 
 @pytest.mark.parametrize(
