@@ -15,7 +15,6 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.settings.rotation import rotation_settings
-from temporal_codec import encryption, pipeline
 from temporal_codec.aws import error_code, make_client
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import LAST_GOOD, ROTATION_WAIT, new_key
@@ -38,7 +37,7 @@ class Rotation:
         event: Event,
         now: datetime,
         *,
-        derives: bool = False,
+        derives: bool,
     ) -> None:
         """Take a Secrets Manager client, its event, the time, and the kind of a ring's first key.
 
@@ -158,8 +157,6 @@ def check_addition(old: bytes, new: bytes, now: datetime) -> None:
             "the rotation took too long: its key would encrypt before every reader has it. The "
             "next rotation starts over"
         )
-    (sealed,) = pipeline.encode([b""], added[0])
-    encryption.open_sealed(added[0], sealed)
 
 
 _EMPTY = b'{"keys":[]}'

@@ -79,7 +79,7 @@ class Party:
 def rotate(aws: Any, secret: str, clock: FakeClock) -> None:
     version = request_rotation(aws, secret)
     event = {"SecretId": secret, "ClientRequestToken": version}
-    step = Rotation(aws, event, datetime.fromtimestamp(clock.wall, UTC))
+    step = Rotation(aws, event, datetime.fromtimestamp(clock.wall, UTC), derives=False)
     step.create()
     step.set()
     step.test()

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from handlers import rotation
-from handlers.rotation import RotationError
+from handlers.rotation import RotationError, check_addition
 from handlers.settings.rotation import RotationSettings
 from temporal_codec import Keyring
 from temporal_codec.keys.key import ROTATION_WAIT
@@ -19,6 +20,7 @@ from tests.codec.rings import key
 from tests.rigs.processes import ROOT
 from tests.rigs.secrets_manager import Gate, client, new_secret, request_rotation
 
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
@@ -270,6 +272,42 @@ def test_a_rotation_that_fails_names_its_ring_in_the_log(
     assert "not a key ring" in line["cause"]
 
 
+NO_VALUE: dict[str, tuple[str | dict[str, Any], str]] = {
+    "AWS refuses": ("AccessDeniedException", "GetSecretValue: AccessDeniedException"),
+    "AWS does not answer": ("reset", "AWS: ConnectionClosedError"),
+    "it is binary": ({"SecretBinary": "eA=="}, "it is binary, not a string, or empty"),
+    "it is not there": ("ResourceNotFoundException", "the secret has no current version"),
+    "it has no value": ({}, "the secret has no current version"),
+}
+
+
+@pytest.mark.parametrize("name", NO_VALUE)
+def test_a_ring_that_cannot_be_read_stops_the_rotation_with_the_cause(
+    aws: Any, secrets: Gate, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The line in the log is the alarm's: what failed, and how."""
+    secret = new_secret(aws, Keyring([key(1)]).to_json())
+    version = request_rotation(aws, secret)
+    secrets.fault, cause = NO_VALUE[name]
+    with pytest.raises(RotationError) as caught:
+        run(secret, version, "createSecret")
+    (line,) = [vars(each) for each in caplog.records if each.name == "codec-rotation"]
+    assert line["cause"] == str(caught.value)
+    assert cause in str(caught.value)
+    assert "PutSecretValue" not in secrets.calls
+
+
+def test_the_new_key_waits_a_day_from_the_check_at_least() -> None:
+    """As long as a reader may live on its last good ring; a ring's first key need not."""
+    before = Keyring([key(1)])
+    waiting = replace(key(2), activation_date=NOW + timedelta(hours=24))
+    ring = Keyring([key(1), waiting])
+    check_addition(before.to_json(), ring.to_json(), NOW)
+    with pytest.raises(RotationError, match="took too long"):
+        check_addition(before.to_json(), ring.to_json(), NOW + timedelta(seconds=1))
+    check_addition(b'{"keys":[]}', Keyring([key(2)]).to_json(), NOW)
+
+
 def test_a_rotation_that_never_ran_is_logged_with_its_ring(
     aws: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -288,6 +326,9 @@ def test_the_function_logs_no_value(aws: Any, caplog: pytest.LogCaptureFixture) 
     secret = new_secret(aws, Keyring([key(1)]).to_json())
     rotate(aws, secret)
     logged = "".join(record.getMessage() + repr(vars(record)) for record in caplog.records)
-    assert secret in logged
+    done = [vars(each) for each in caplog.records if each.name == "codec-rotation"]
+    assert [(line["levelname"], line["msg"], line["secret"], line["step"]) for line in done] == [
+        ("INFO", "rotation", secret, step) for step in STEPS
+    ]
     for entry in json.loads(text(aws, secret))["keys"]:
         assert entry["key"] not in logged
