@@ -64,7 +64,10 @@ MODULES = {
         *_in(CODEC, "pipeline", "compression", "envelope"),
         *_in(SERVER, "vectors"),
     ],
-    "codec/temporal_codec/policy/document.py": [f"{CODEC}/policy"],
+    "codec/temporal_codec/policy/document.py": [
+        f"{CODEC}/policy",
+        *_in("tests/docs", "references"),
+    ],
     "codec/temporal_codec/policy/grants.py": [f"{CODEC}/policy"],
     "codec/temporal_codec/policy/patterns.py": [f"{CODEC}/policy"],
     "codec/temporal_codec/keys/keyring.py": _in(f"{CODEC}/keys", "keyring", "sources"),
