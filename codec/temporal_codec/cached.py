@@ -68,13 +68,12 @@ class Cached(Generic[T]):
         before = self._held
         with suppress(NotHeld):
             return self.held()
-        if not self._flight.acquire(blocking=not self._usable()):
-            return self._last_good()
-        try:
-            if self._held is before and not self._cools_down():  # nobody was quicker
-                self._refresh()
-        finally:
-            self._flight.release()
+        if self._flight.acquire(blocking=not self._usable()):
+            try:
+                if self._held is before and not self._cools_down():  # nobody was quicker
+                    self._refresh()
+            finally:
+                self._flight.release()
         return self._last_good()
 
     def held(self, *, in_background: bool = False) -> T:

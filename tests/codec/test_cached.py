@@ -264,9 +264,10 @@ def test_a_value_may_shorten_its_life(upstream: Upstream, clock: FakeClock) -> N
     cached = Cached(upstream, LIFE, clock, lambda value: 30 if value == 1 else 300)
     cached.get()
     clock.advance(30)
+    assert cached.is_stale
     assert cached.get() == 2
     clock.advance(30)
-    assert cached.get() == 2
+    assert (cached.is_stale, cached.get()) == (False, 2)
 
 
 def test_names_are_bounded_and_the_least_used_is_given_up() -> None:
@@ -505,6 +506,25 @@ def test_what_is_said_of_a_value(clock: FakeClock) -> None:
         (True, True),
         (True, False),
     ]
+
+
+def test_what_is_too_old_is_not_used_while_another_one_fetches(
+    cached: Cached[int], upstream: Upstream, clock: FakeClock
+) -> None:
+    """J3: nothing is served beyond its last good time, however long a fetch takes."""
+    cached.get()
+    clock.advance(3600)
+    upstream.gate.clear()
+    upstream.entered.clear()
+    fetching = threading.Thread(target=cached.get, daemon=True)
+    fetching.start()
+    assert upstream.entered.wait(10)
+    for in_background in (False, True):
+        with pytest.raises(NotHeld):
+            cached.held(in_background=in_background)
+    upstream.gate.set()
+    fetching.join(10)
+    assert cached.held() == 2
 
 
 def test_a_value_of_its_own_is_never_fetched_again() -> None:
