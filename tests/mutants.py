@@ -90,7 +90,7 @@ _PAIRS = (
 )
 SWAPS: dict[type, Any] = {**dict(_PAIRS), **{after: before for before, after in _PAIRS}}
 SPEAKS = {"refuse", "print", "add_argument", "add_parser", "ArgumentParser", "TypeVar"}
-SECONDS = 120
+SECONDS = 300  # a busy machine takes its time, and a test that is killed counts as one that finds
 # A process that has loaded what is not ours, and makes a child for each mutant: a third of the
 # time. The child's own children have its process group, and end with it.
 NURSERY = f"""

@@ -156,7 +156,7 @@ def test_a_step_that_is_killed_after_any_call_can_be_run_again(
     monkeypatch.setattr(rotation, "_client", killed_after(calls, aws))
     with suppress(Killed):
         run(secret, version, step)
-    monkeypatch.setattr(rotation, "_client", None)
+    monkeypatch.setattr(rotation, "_client", aws)
     run(secret, version, *STEPS[STEPS.index(step) :])
     assert len(ring(aws, secret)) == 2
     assert ring(aws, secret)[0] == key(1)

@@ -155,6 +155,7 @@ def environment(server: Gate) -> dict[str, str]:
     return {**CREDENTIALS, "AWS_ENDPOINT_URL": server.url}
 
 
+@cache
 def client(moto_port: int, service: str = "secretsmanager") -> Any:
     """A client that goes round every gate, for setting things up."""
     return botocore.session.get_session().create_client(
