@@ -32,7 +32,6 @@ from temporal_codec.errors import (
     KeyringNotFound,
     KeyringUnavailable,
     ObjectsTooLarge,
-    PayloadError,
     StorageUnavailable,
     TooManyPayloads,
     WireError,
@@ -47,9 +46,7 @@ from temporal_codec.text import shown
 _REASONS: dict[type[CodecError], str] = {
     TooManyPayloads: "payloads",
     WireError: "body",
-    InvalidNamespace: "namespace",
     KeyringNotFound: "keyring",
-    PayloadError: "undecodable",
     KeyringUnavailable: "keys-unavailable",
     StorageUnavailable: "storage-unavailable",
     ObjectsTooLarge: "objects-too-large",

@@ -8,11 +8,15 @@ import logging
 
 import pytest
 
+from handlers.access.guard import make_guard
+from handlers.server.app import build_app
 from handlers.server.audit import Record, lines_to
 from handlers.server.request import Message
+from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.key import fingerprint
 from temporal_codec.keys.keys import Keys
+from temporal_codec.keys.sources import open_source
 from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
@@ -68,7 +72,10 @@ def test_the_last_path_element_names_the_operation(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/x", "/decode/x", "/Decode", "/decode.json", "/download", "/xdecode", "/decode;x"],
+    [
+        *("", "/", "/x", "/decode/x", "/Decode", "/decode.json", "/download"),
+        *("/xdecode", "/decodeX", "/decode/X", "/decode;x"),
+    ],
 )
 def test_other_paths_are_404(path: str) -> None:
     """404 for /download: the Web UI has a text of its own for that."""
@@ -160,6 +167,7 @@ ORDER = [
     ("length", 413),
     ("type", 415),
     ("namespace", 400),
+    ("body", 400),
 ]
 
 
@@ -171,7 +179,7 @@ def test_checks_come_in_their_order(at: int) -> None:
         "origin": "https://evil.io" if "origin" in wrong else ORIGIN,
         "content-length": "4500001" if "length" in wrong else "2",
         "content-type": "text/plain" if "type" in wrong else "application/json",
-        "x-namespace": "a/b" if "namespace" in wrong else "default",
+        "x-namespace": "a\x07" if "namespace" in wrong else "default",
     }
     reply = call(
         app(),
@@ -181,6 +189,8 @@ def test_checks_come_in_their_order(at: int) -> None:
         headers=headers,
     )
     assert reply.status == ORDER[at][1]
+    named = reply.json()["detail"] == "The header X-Namespace is not a valid namespace."
+    assert named is (ORDER[at][0] == "namespace")
 
 
 def padded(size: int) -> bytes:
@@ -193,6 +203,8 @@ def test_the_body_s_limit_is_exact() -> None:
     check_problem(call(app(), body=padded(4_500_001)), 413)
     declared = {**JSON_HEADERS, "content-length": "4500001"}
     check_problem(call(app(), body=b"{}", headers=declared), 413)
+    declared["content-length"] = "4500000"
+    assert call(app(), body=padded(4_500_000), headers=declared).status == 200
     assert call(app(), body=[padded(4_000_000), b" " * 500_000]).status == 200
     check_problem(call(app(), body=[padded(4_000_000), b" " * 500_001]), 413)
 
@@ -340,6 +352,15 @@ def test_a_bug_is_a_500_with_cors_and_without_its_text(caplog: pytest.LogCapture
     places = vars(caplog.records[-1])["cause"].removeprefix("ZeroDivisionError: ").split(" < ")
     assert places[0].startswith("opening:")
     assert places[-1].startswith("_answered:")
+
+
+@pytest.mark.parametrize(("auth", "guarded"), [("none", True), ("jwt", False)])
+def test_a_guard_belongs_to_settings_that_require_tokens(auth: str, guarded: bool) -> None:
+    """Neither a server that checks nothing by mistake, nor one that asks for what it ignores."""
+    settings = server_settings({"CODEC_AUTH": auth})
+    guard = make_guard(server_settings({"CODEC_AUTH": "jwt"}).access) if guarded else None
+    with pytest.raises(ValueError, match="exactly if the settings require tokens"):
+        build_app(settings, open_source("development"), guard)
 
 
 def test_a_failure_has_one_line_with_the_request_and_the_cause(
