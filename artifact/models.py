@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 CALLED = {
+    "kms": ("Decrypt", "GenerateDataKey"),
     "s3": ("GetObject",),
     "secretsmanager": (
         "BatchGetSecretValue",
