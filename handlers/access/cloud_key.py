@@ -3,7 +3,7 @@
 from handlers.access.listed import CloudError
 from temporal_codec.aws import AwsError, Service, region_of
 from temporal_codec.errors import KeyringError
-from temporal_codec.keys.secrets_manager import CURRENT, secret_text
+from temporal_codec.keys.secrets_manager import CURRENT, explained, secret_text
 
 
 class Secret:
@@ -21,5 +21,7 @@ class Secret:
                 "get_secret_value", SecretId=self._name, VersionStage=CURRENT
             )
             return secret_text(answer).decode()
-        except (AwsError, KeyringError) as error:
+        except AwsError as error:
+            raise CloudError(f"{self._name}: {explained(error)}") from None
+        except KeyringError as error:
             raise CloudError(f"{self._name}: {error}") from None

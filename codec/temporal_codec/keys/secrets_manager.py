@@ -49,8 +49,7 @@ class SecretsManagerLoader:
         except AwsError as error:
             if error.code == "ResourceNotFoundException":
                 raise KeyringNotFound(f"there is no secret {name}") from None
-            hint = _HINTS.get(error.code, "")
-            raise KeyringUnavailable(f"{error.code}{hint}", error.cooldown) from None
+            raise KeyringUnavailable(explained(error), error.cooldown) from None
         if not _is(name, answer):
             raise KeyringError("AWS answered with another secret")
         return Keyring.from_json(secret_text(answer))
@@ -92,6 +91,11 @@ def _is(name: str, answer: dict[str, Any]) -> bool:
     return found == name or (
         name.startswith("arn:") and _SUFFIX.fullmatch(found.removeprefix(name)) is not None
     )
+
+
+def explained(error: AwsError) -> str:
+    """The name of a fault of Secrets Manager, and what to look at."""
+    return f"{error.code}{_HINTS.get(error.code, '')}"
 
 
 def secret_text(answer: dict[str, Any]) -> bytes:
