@@ -227,9 +227,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def cloud_ops(folder: Path) -> Iterator[CloudOps]:
-    """Run the API."""
-    cert, private = certificate(folder)
+def cloud_ops(folder: Path, *hosts: str) -> Iterator[CloudOps]:
+    """Run the API; its certificate names these hosts, too."""
+    cert, private = certificate(folder, hosts=("localhost", *hosts))
     handler = type("Handler", (_Handler,), {})
     server = _Server(("127.0.0.1", 0), handler)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -25,7 +25,7 @@ import samtranslator.translator.transform as sam
 from ministack.core.iam_evaluator import enforce
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
-from ministack.services import apigateway, cloudwatch_logs, secretsmanager, ssm
+from ministack.services import apigateway, cloudwatch_logs, s3, secretsmanager, ssm
 from ministack.services.cloudformation import engine, provisioners
 
 Json = dict[str, Any]
@@ -280,6 +280,12 @@ def replicas_can_stand_alone() -> None:
     replace(own, handle)
 
 
+def key_is_denied(caller: str, action: str, arn: str, service: str) -> bool:
+    """Whether a caller may not do this with a KMS key through a service."""
+    through = {"kms:ViaService": f"{service}.{get_region()}.amazonaws.com"}
+    return bool(arn and enforce(caller, action, "kms", get_region(), arn, through))
+
+
 def values_need_their_kms_key() -> None:
     """A caller reads or writes a value only if it may use the secret's key through this service."""
     own = secretsmanager.handle_request
@@ -291,9 +297,7 @@ def values_need_their_kms_key() -> None:
 
     def denied(key: str, action: str, secret: str) -> bool:
         _, found = secretsmanager._resolve(secret)
-        arn = (found or {}).get("KmsKeyId", "")
-        service = {"kms:ViaService": f"secretsmanager.{get_region()}.amazonaws.com"}
-        return bool(arn and enforce(key, action, "kms", get_region(), arn, service))
+        return key_is_denied(key, action, (found or {}).get("KmsKeyId", ""), "secretsmanager")
 
     async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
@@ -307,6 +311,20 @@ def values_need_their_kms_key() -> None:
         return await own(method, path, headers, body, query)
 
     replace(own, handle)
+
+
+def objects_need_their_kms_key() -> None:
+    """A caller reads an object only if it may use the object's key through S3."""
+    own = s3._get_object
+
+    def get(bucket: str, key: str, headers: Json, query: Json | None = None) -> Any:
+        told = own(bucket, key, headers, query)
+        arn = told[1].get("x-amz-server-side-encryption-aws-kms-key-id", "")
+        if arn and key_is_denied(extract_access_key_id(headers, query), "kms:Decrypt", arn, "s3"):
+            return s3._error("AccessDenied", "not authorized to perform: kms:Decrypt", 403)
+        return told
+
+    replace(own, get)
 
 
 def versions_without_a_value_are_not_found() -> None:
@@ -430,6 +448,7 @@ def main() -> None:
     rotated_secrets_say_when()
     replicas_can_stand_alone()
     values_need_their_kms_key()
+    objects_need_their_kms_key()
     versions_without_a_value_are_not_found()
     conditions_know_join_and_split()
     sam_sees_the_parameters()

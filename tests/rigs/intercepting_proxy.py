@@ -3,9 +3,10 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import trustme
 
@@ -15,9 +16,10 @@ _SECONDS = 60
 class _Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, authority: trustme.CA) -> None:
+    def __init__(self, authority: trustme.CA, instead: Mapping[str, tuple[int, Path]]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.authority = authority
+        self.instead = instead
         self.contexts: dict[str, ssl.SSLContext] = {}
         self.hosts: set[str] = set()
 
@@ -43,16 +45,19 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             # Only a client that trusts our CA comes this far.
             self.server.hosts.add(host)
-            _forward(client, host, int(port))
+            if host in self.server.instead:
+                _forward(client, "127.0.0.1", *self.server.instead[host])
+            else:
+                _forward(client, host, int(port))
 
     def log_message(self, *_: object) -> None:
         """Nobody reads it."""
 
 
-def _forward(client: ssl.SSLSocket, host: str, port: int) -> None:
+def _forward(client: ssl.SSLSocket, host: str, port: int, trusted: Path | None = None) -> None:
     with (
         socket.create_connection((host, port), _SECONDS) as raw,
-        ssl.create_default_context().wrap_socket(raw, server_hostname=host) as server,
+        ssl.create_default_context(cafile=trusted).wrap_socket(raw, server_hostname=host) as server,
     ):
         answers = threading.Thread(target=_pump, args=(server, client), daemon=True)
         answers.start()
@@ -70,10 +75,15 @@ def _pump(source: ssl.SSLSocket, sink: ssl.SSLSocket) -> None:
 
 
 @contextmanager
-def intercepting_proxy() -> Iterator[tuple[str, str, set[str]]]:
-    """Run one; gives its address, its CA as PEM, and the hosts that clients have talked to."""
+def intercepting_proxy(
+    instead: Mapping[str, tuple[int, Path]] | None = None,
+) -> Iterator[tuple[str, str, set[str]]]:
+    """Run one; gives its address, its CA as PEM, and the hosts that clients have talked to.
+
+    `instead` leads a host to a port of this machine, and says which certificate is there.
+    """
     authority = trustme.CA()
-    server = _Proxy(authority)
+    server = _Proxy(authority, instead or {})
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         pem = authority.cert_pem.bytes().decode()
