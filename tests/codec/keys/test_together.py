@@ -89,6 +89,17 @@ def test_a_ring_that_nobody_uses_is_not_fetched_for_ever(
     assert secrets.calls[together:] == ["GetSecretValue"] * (IDLE_ROUNDS + 3 - together)
 
 
+def test_a_ring_in_use_is_never_left_out(place: str, secrets: Gate, clock: FakeClock) -> None:
+    """However often it was refreshed with another one: one call in each round serves both."""
+    rings = source(place, clock)
+    use(rings, 1, 2, 1, 2)
+    secrets.calls.clear()
+    for _ in range(2 * IDLE_ROUNDS + 2):
+        clock.advance(301)
+        use(rings, 1, 2)
+    assert secrets.calls == ["BatchGetSecretValue"] * (2 * IDLE_ROUNDS + 2)
+
+
 def test_a_broken_ring_is_left_to_its_own_fetch(
     aws: Any, place: str, secrets: Gate, clock: FakeClock
 ) -> None:
