@@ -6,9 +6,10 @@ gc.disable()  # nothing loaded from here on is garbage: this saves a fifteenth o
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TextIO
+
+from msgspec.structs import replace
 
 from handlers.access.guard import Guard, make_guard
 from handlers.server.app import build_app

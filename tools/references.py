@@ -12,12 +12,12 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 import yaml
+from msgspec.structs import replace
 from typer.cli import get_docs_for_click
 
 from handlers.settings.issuer import TEMPORAL_CLOUD

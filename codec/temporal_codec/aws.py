@@ -10,6 +10,7 @@ import random
 import re
 import threading
 import time
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -21,6 +22,7 @@ _RETRY_BEFORE_SECONDS = 2.0
 _ATTEMPTS = 2
 # botocore alone does not look at AWS_REGION, which AWS's other SDKs do and containers are given.
 _REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
+_making = threading.Lock()  # a session makes one client at a time; clients serve all threads
 _TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2}
 # At DEBUG these print whole requests and answers, keys included.
 _TALKATIVE = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocore.hooks")
@@ -111,8 +113,14 @@ def make_client(service: str, *, region: str | None = None, **more: object) -> A
         logging.getLogger(name).addFilter(_not_debug)
     once = {"total_max_attempts": 1, "mode": "standard"}
     config = Config(**{"retries": once, **_TIMEOUTS, **more})
-    session = botocore.session.Session(session_vars={"region": _REGION})
-    return session.create_client(service, region_name=region, config=config)
+    with _making:
+        return _session().create_client(service, region_name=region, config=config)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    # One for all clients, since it takes as long to make as two of them.
+    return botocore.session.Session(session_vars={"region": _REGION})
 
 
 def region_of(name: str) -> str | None:

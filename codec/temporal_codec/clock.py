@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 Instant = tuple[float, float]
 """Wall-clock and monotonic seconds: a frozen environment stops one of them."""
@@ -14,8 +15,7 @@ def system_clock() -> Instant:
     return time.time(), time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(msgspec.Struct, frozen=True):
     """How long a value may be used, in seconds."""
 
     fresh: float

@@ -12,10 +12,11 @@ import time
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from enum import Enum
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, NamedTuple
+
+import msgspec
 
 from temporal_codec.errors import CodecError
 
@@ -52,14 +53,13 @@ class Reply(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A proxy that connects to hosts with CONNECT."""
+class Proxy(msgspec.Struct, frozen=True):
+    """A proxy that connects to hosts with CONNECT; credentials are `user:password`."""
 
     host: str
     port: int
-    credentials: str = field(default="", repr=False)
-    """`user:password`, or nothing."""
+    credentials: str = ""
+    __repr__ = object.__repr__  # the default would show these
 
 
 class Peer:

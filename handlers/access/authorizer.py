@@ -1,8 +1,9 @@
 """What decides whether an identity may do something, and how it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import Identity
@@ -15,8 +16,7 @@ class PolicyUnavailable(Exception):
     """No decision can be made now; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Whether something is allowed, and what that was decided by."""
 
     rule: str | None

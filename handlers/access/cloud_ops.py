@@ -6,10 +6,11 @@ What cannot be read is no answer, and neither is an answer about somebody else.
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TypeVar
 from urllib.parse import urlencode
+
+import msgspec
 
 from handlers.access.documents import DEADLINE_SECONDS, FetchError, HttpsHost, ProxyOf, no_proxy
 from handlers.access.listed import CloudError, Listed, Page, read_page
@@ -32,11 +33,12 @@ class _Users(Page):
     users: list[Listed] = []  # noqa: RUF012 — msgspec copies it
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """The API key, which no representation shows."""
 
-    value: str = field(repr=False)
+    value: str
+
+    __repr__ = object.__repr__
 
 
 class CloudOps:

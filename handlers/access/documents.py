@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,8 +45,14 @@ class HttpsHost:
         if not host or not (tls or (parts.scheme == "http" and host in _LOOPBACK)):
             raise ValueError("an https address is needed")
         self._name = parts.netloc
-        context = ssl.create_default_context() if tls else None
-        self._peer = Peer(host, parts.port or (443 if tls else 80), context, proxy_of(host))
+        self._address, self._proxy = (host, parts.port or (443 if tls else 80)), proxy_of(host)
+        self._tls = tls
+
+    @cached_property
+    def _peer(self) -> Peer:
+        # Reading the system's certificates takes a tenth of a cold start, and other threads go on.
+        context = ssl.create_default_context() if self._tls else None
+        return Peer(*self._address, context, self._proxy)
 
     def get(
         self,

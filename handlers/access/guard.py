@@ -1,9 +1,10 @@
 """Who may do this: the token's bearer, and what the authorizer decides about them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from handlers.access.authorizer import Authorizer, Decision
 from handlers.access.documents import MAX_BYTES as MAX_KEYS_BYTES

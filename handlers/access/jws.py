@@ -8,9 +8,10 @@ members that are there twice, headers that change the meaning of the rest.
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
+
+import msgspec
 
 from handlers.settings.issuer import ALGORITHMS
 from temporal_codec.strict_json import NotStrict, read_object
@@ -41,8 +42,7 @@ class Key(NamedTuple):
     algorithms: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Jws:
+class Jws(msgspec.Struct, frozen=True):
     """A token whose header may be believed once the signature is checked."""
 
     header: dict[str, Any]
@@ -51,6 +51,8 @@ class Jws:
     payload: bytes
     _signed: bytes
     _signature: bytes
+
+    __repr__ = object.__repr__  # the default would show the token
 
     def check(self, key: Key) -> None:
         """Check the signature; raises TokenRefused."""

@@ -1,7 +1,8 @@
 """Decides by a policy document that is fetched again as it ages (rules P1 and P3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
 from temporal_codec.cached import Cached, InThread, Unavailable

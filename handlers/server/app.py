@@ -10,7 +10,7 @@ A preflight is answered before all of them (handlers/server/asgi.py), on any pat
 a 404 to the page that asked only if the preflight succeeded.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.guard import Guard

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.settings.environ import Environ, SettingsError, choice, text
 from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer, Trust
@@ -12,8 +14,7 @@ _JWKS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?|file:.+")
 _SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """Which tokens are accepted, and which of their holders may read."""
 
     trust: Trust

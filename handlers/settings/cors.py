@@ -1,7 +1,7 @@
 """Which pages may call: the only settings of the preflight function."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handlers.settings.environ import Environ, SettingsError, choice, refuse_unknown, text
 
@@ -13,8 +13,7 @@ MAX_HEADERS = 32
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(NamedTuple):
     """Which pages may call, and what they may send."""
 
     origins: frozenset[str]
@@ -24,8 +23,7 @@ class Pages:
     """Whether they may send cookies."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreflightSettings:
+class PreflightSettings(NamedTuple):
     """What the preflight function needs."""
 
     cors: Pages

@@ -1,8 +1,9 @@
 """The issuers whose tokens are accepted, and where in a request a token may be."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Algorithm = Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]
 
@@ -10,8 +11,7 @@ ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA"
 """Never a symmetric one, and never `none`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
+class Issuer(msgspec.Struct, frozen=True):
     """An issuer whose tokens are believed, and how its tokens are read."""
 
     issuer: str
@@ -34,8 +34,7 @@ class Issuer:
     """The ARN of the load balancer that signs, for `alb:`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """Whom to believe. The first issuer is the one that grants without `issuers` count for."""
 
     issuers: tuple[Issuer, ...]

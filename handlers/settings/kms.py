@@ -1,7 +1,8 @@
 """Which KMS keys may unwrap the data keys that payloads bring, for each namespace."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from handlers.settings.environ import Environ, SettingsError, text
 from temporal_codec.errors import PolicyError
@@ -10,8 +11,7 @@ from temporal_codec.policy.patterns import Pattern
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class KmsKeys:
+class KmsKeys(msgspec.Struct, frozen=True):
     """Pairs of a pattern of namespaces and the ARN of a key that may be asked for them."""
 
     pairs: tuple[tuple[Pattern, str], ...]

@@ -1,8 +1,9 @@
 """Settings of the local server: where it listens, behind what, with how many processes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_network
+
+import msgspec
 
 from handlers.settings.environ import Environ, SettingsError, choice, text
 from handlers.settings.table import SETTINGS
@@ -11,8 +12,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_WORKERS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
+class LocalSettings(msgspec.Struct, frozen=True):
     """What the local server needs beside the settings of every server."""
 
     host: str

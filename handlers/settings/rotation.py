@@ -1,12 +1,11 @@
 """Settings of the rotation function."""
 
-from dataclasses import dataclass
+import msgspec
 
 from handlers.settings.environ import Environ, choice, refuse_unknown
 
 
-@dataclass(frozen=True, slots=True)
-class RotationSettings:
+class RotationSettings(msgspec.Struct, frozen=True):
     """What the rotation function needs."""
 
     derives: bool

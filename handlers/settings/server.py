@@ -3,7 +3,7 @@
 A setting that is wrong stops the start; the message names it and never shows its value.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from handlers.settings.access import Access, read_access
 from handlers.settings.cors import Pages, read_cors
@@ -16,8 +16,7 @@ from temporal_codec.storage.reference import AllowedReferences
 OPERATIONS = ("decode", "encode")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+class ServerSettings(msgspec.Struct, frozen=True):
     """What the decode and encode functions, and the local server, need."""
 
     cors: Pages

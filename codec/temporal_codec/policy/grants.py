@@ -1,8 +1,9 @@
 """Callers, and the grants of a policy, indexed so that many cost no more than few."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from temporal_codec.policy.patterns import Pattern
 
@@ -12,8 +13,7 @@ _SPACED = frozenset({"scope", "scp"})
 """Claims whose text is a list, separated by spaces."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Who a verified token says is calling: a pair of issuer and subject, and what else it says."""
 
     subject: str
@@ -26,7 +26,7 @@ class Identity:
     permissions: tuple[tuple[str, str], ...] = ()
     """Pairs of a namespace and a role."""
     groups: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    claims: Mapping[str, Any] = {}
     issuer_name: str = ""
     """The issuer's name in the trust document."""
     is_default_issuer: bool = True
@@ -38,9 +38,11 @@ class Identity:
     purpose: str = ""
     """What the caller says the request is for."""
 
+    def __repr__(self) -> str:  # the default would show what the token claims
+        return f"Identity({self.subject!r}, {self.email!r}, {self.issuer!r})"
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+
+class Grant(msgspec.Struct, frozen=True):
     """One grant, ready to be compared."""
 
     keys: tuple[tuple[str, Pattern | None], ...]
@@ -112,8 +114,7 @@ class Policy:
             yield met, f"grants[{number}]: {checks[met][1] if met < len(checks) else 'it allows'}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     number: int
     local: Pattern | None
     grant: Grant

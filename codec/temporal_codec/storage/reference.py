@@ -14,7 +14,6 @@ The payload's size in S3 stands beside it, as the size of its external payload.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
@@ -104,8 +103,7 @@ def _read(encoding: bytes, data: bytes) -> tuple[str, _Claim]:
     return current.driver_name, current.claim_data
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedReferences:
+class AllowedReferences(msgspec.Struct, frozen=True):
     """Which references are followed."""
 
     buckets: frozenset[str]

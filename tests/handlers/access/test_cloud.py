@@ -7,11 +7,11 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 from temporalio.api.cloud.identity.v1 import User
 
 from handlers.access.authorizer import PolicyUnavailable

@@ -2,11 +2,11 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.claims import read_permissions

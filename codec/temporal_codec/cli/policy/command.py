@@ -1,11 +1,11 @@
 """`temporal-codec policy`: check a document, and say what it decides."""
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.policy.claims import caller
