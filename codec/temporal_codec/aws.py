@@ -22,8 +22,11 @@ _RETRY_BEFORE_SECONDS = 2.0
 _ATTEMPTS = 2
 # botocore alone does not look at AWS_REGION, which AWS's other SDKs do and containers are given.
 _REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
-_making = threading.Lock()  # a session makes one client at a time; clients serve all threads
 _TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2}
+_making = threading.Lock()  # a session makes one client at a time; clients serve all threads
+# What `Service` asks these is sent as it is: botocore's 130 special cases, most of them for S3,
+# change nothing in it, and take as long to register as two clients take to make.
+_PLAIN = frozenset({"kms", "secretsmanager", "ssm"})
 # At DEBUG these print whole requests and answers, keys included.
 _TALKATIVE = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocore.hooks")
 # Faults that a second attempt a moment later will not heal.
@@ -100,27 +103,33 @@ class Service:
     def _made(self) -> Any:  # noqa: ANN401
         with self._lock:
             if self._client is None:
-                self._client = make_client(self._name, region=self._region)
+                plain = self._name in _PLAIN
+                self._client = make_client(self._name, region=self._region, plain=plain)
             return self._client
 
 
-def make_client(service: str, *, region: str | None = None, **more: object) -> Any:  # noqa: ANN401
+def make_client(
+    service: str, *, region: str | None = None, plain: bool = False, **more: object
+) -> Any:  # noqa: ANN401
     """An AWS client with our deadlines; credentials and region as AWS SDKs find them.
 
-    `more` are further options of botocore's Config.
+    A plain one sends what it is given: no request token is made up, for example. `more` are
+    further options of botocore's Config.
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_not_debug)
     once = {"total_max_attempts": 1, "mode": "standard"}
     config = Config(**{"retries": once, **_TIMEOUTS, **more})
     with _making:
-        return _session().create_client(service, region_name=region, config=config)
+        return _session(plain=plain).create_client(service, region_name=region, config=config)
 
 
 @cache
-def _session() -> botocore.session.Session:
+def _session(*, plain: bool) -> botocore.session.Session:
     # One for all clients, since it takes as long to make as two of them.
-    return botocore.session.Session(session_vars={"region": _REGION})
+    return botocore.session.Session(
+        session_vars={"region": _REGION}, include_builtin_handlers=not plain
+    )
 
 
 def region_of(name: str) -> str | None:

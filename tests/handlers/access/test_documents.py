@@ -188,3 +188,20 @@ def test_only_the_bounded_part_of_an_object_is_read(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(FetchError, match="more than 10 bytes"):
         open_document("s3:bucket/policy.json", 10)()
+
+
+def test_certificates_are_read_with_the_first_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take a tenth of a cold start, and by then other threads have work."""
+    read: list[str] = []
+
+    def make() -> ssl.SSLContext:
+        read.append(threading.current_thread().name)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    fetch = https_document("https://127.0.0.1:1/jwks.json")
+    assert read == []
+    for _ in range(2):
+        with pytest.raises(FetchError, match="no connection"):
+            fetch()
+    assert read == [threading.current_thread().name]
