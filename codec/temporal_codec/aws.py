@@ -23,7 +23,9 @@ _ATTEMPTS = 2
 # botocore alone does not look at AWS_REGION, which AWS's other SDKs do and containers are given.
 _REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 _TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2}
-_making = threading.Lock()  # a session makes one client at a time; clients serve all threads
+_making = (
+    threading.Lock()
+)  # the plain session makes one client at a time; clients serve all threads
 # What `Service` asks these is sent as it is: botocore's 130 special cases, most of them for S3,
 # change nothing in it, and take as long to register as two clients take to make.
 _PLAIN = frozenset({"kms", "secretsmanager", "ssm"})
@@ -121,15 +123,17 @@ def make_client(
     once = {"total_max_attempts": 1, "mode": "standard"}
     config = Config(**{"retries": once, **_TIMEOUTS, **more})
     with _making:
-        return _session(plain=plain).create_client(service, region_name=region, config=config)
+        session = _plain_session() if plain else _session()
+        return session.create_client(service, region_name=region, config=config)
+
+
+def _session(**options: bool) -> botocore.session.Session:
+    return botocore.session.Session(session_vars={"region": _REGION}, **options)
 
 
 @cache
-def _session(*, plain: bool) -> botocore.session.Session:
-    # One for all clients, since it takes as long to make as two of them.
-    return botocore.session.Session(
-        session_vars={"region": _REGION}, include_builtin_handlers=not plain
-    )
+def _plain_session() -> botocore.session.Session:
+    return _session(include_builtin_handlers=False)
 
 
 def region_of(name: str) -> str | None:

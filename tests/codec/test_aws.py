@@ -35,7 +35,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         botocore.auth, "get_current_datetime", lambda *_: datetime(2026, 1, 1, tzinfo=UTC)
     )
-    aws._session.cache_clear()
+    aws._plain_session.cache_clear()
 
 
 def sent(client: Any, operation: str, arguments: dict[str, Any]) -> list[AWSPreparedRequest]:
@@ -76,7 +76,7 @@ def test_what_writes_has_a_token_of_its_own() -> None:
     assert b"ClientRequestToken" in request.body
 
 
-def test_clients_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_clients_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Making one takes as long as making two clients."""
     made: list[botocore.session.Session] = []
     make = botocore.session.Session

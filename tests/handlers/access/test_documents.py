@@ -2,6 +2,7 @@
 
 import io
 import socket
+import ssl
 import threading
 import tracemalloc
 from base64 import b64encode
