@@ -39,7 +39,7 @@ MODULES = {
     "handlers/access/jwks.py": _in(ACCESS, "wycheproof", "algorithms", "jwks"),
     "handlers/access/policy.py": _in(ACCESS, "policy"),
     "handlers/access/permissions.py": _in(ACCESS, "policy"),
-    "handlers/access/documents.py": _in(ACCESS, "documents", "jwks"),
+    "handlers/access/documents.py": _in(ACCESS, "documents", "policy"),
     "handlers/access/cloud.py": _in(ACCESS, "cloud"),
     "handlers/access/cloud_ops.py": _in(ACCESS, "cloud"),
     "handlers/access/groups.py": _in(ACCESS, "cloud"),

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -157,15 +157,13 @@ def _object(name: str, max_bytes: int) -> Fetch:
 
 
 def _service(service: str, name: str = "") -> Callable[..., Any]:
-    def ask(operation: str, **arguments: object) -> Any:  # noqa: ANN401 — what AWS answers
-        if "made" not in made:
-            from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — a file needs none
+    @cache
+    def made() -> Any:  # noqa: ANN401 — its class is loaded for it
+        from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — a file needs none
 
-            made["made"] = Service(service, region=region_of(name))
-        return made["made"].ask(operation, **arguments)
+        return Service(service, region=region_of(name))
 
-    made: dict[str, Any] = {}
-    return ask
+    return lambda operation, **arguments: made().ask(operation, **arguments)
 
 
 _READERS: dict[str, Callable[[str, int], Fetch]] = {

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.access.documents import FetchError, https_document, open_document
+from handlers.access.documents import FetchError, HttpsHost, https_document, open_document
 from handlers.settings.environ import SettingsError
 from handlers.settings.proxy import read_proxy
+from temporal_codec.aws import AwsError
 from tests.rigs.sockets import OK, answer_ok, head, listening, over_tls, tunnel
 
 
@@ -51,19 +52,111 @@ def test_a_document_that_is_cut_off_is_none(
             https_document(f"https://localhost:{port}/jwks")()
 
 
-def test_requests_carry_a_user_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A firewall may refuse requests without one."""
+def test_a_request_says_what_it_wants_and_who_asks() -> None:
+    """A firewall may refuse one without a User-Agent; what is compressed would be a bomb."""
     seen: list[bytes] = []
 
     def answer(stream: socket.socket) -> None:
         seen.append(head(stream))
         stream.sendall(OK)
 
-    with over_tls(tmp_path, answer) as port:
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-        https_document(f"https://localhost:{port}/jwks?a=b")()
-    assert seen[0].startswith(b"GET /jwks?a=b HTTP/1.1\r\n")
-    assert b"\r\nUser-Agent: temporal-codec-server\r\n" in seen[0]
+    with listening(answer) as port:
+        address = f"http://127.0.0.1:{port}"
+        https_document(f"{address}/jwks?a=b")()
+        https_document(address)()
+        HttpsHost(address).get("/users", {"Authorization": "Bearer key"})
+
+    def request(target: str, *more: str) -> bytes:
+        lines = [
+            *(f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{port}", *more),
+            *("User-Agent: temporal-codec-server", "Accept: application/json"),
+            *("Accept-Encoding: identity", "Connection: close", "", ""),
+        ]
+        return "\r\n".join(lines).encode()
+
+    assert seen == [
+        request("/jwks?a=b"),
+        request("/"),
+        request("/users", "Authorization: Bearer key"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("https://a.example.com/x", 443),
+        ("https://a.example.com:8443/x", 8443),
+        ("http://localhost/x", 80),
+        ("http://127.0.0.1/x", 80),
+        ("http://[::1]:8080/x", 8080),
+    ],
+)
+def test_the_port_is_the_scheme_s_or_the_address_s(
+    address: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def resolve(_host: str, port: int, **_: object) -> None:
+        asked.append(port)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(FetchError, match="cannot be resolved"):
+        https_document(address)()
+    assert asked == [port]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.2/", "http://a.example.com/", "ftp://localhost/"]
+)
+def test_without_tls_only_this_machine_is_asked(address: str) -> None:
+    with pytest.raises(ValueError, match="an https address is needed"):
+        HttpsHost(address)
+
+
+ANSWERS: dict[str, tuple[bytes, str]] = {
+    "plain": (b"200 OK\r\nContent-Encoding: identity", ""),
+    "compressed": (b"200 OK\r\nContent-Encoding: gzip", "compressed although plain"),
+    "created": (b"201 Created", "status 201"),
+    "redirected": (b"302 Found\r\nLocation: /other", "status 302"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_only_a_plain_document_is_taken(name: str) -> None:
+    """A fault names the document and has the answer's status."""
+    start, fault = ANSWERS[name]
+
+    def answer(stream: socket.socket) -> None:
+        head(stream)
+        stream.sendall(b"HTTP/1.1 " + start + b"\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listening(answer) as port:
+        fetch = https_document(f"http://127.0.0.1:{port}/jwks")
+        if not fault:
+            assert fetch() == b"{}"
+            return
+        with pytest.raises(FetchError) as caught:
+            fetch()
+    assert str(caught.value).startswith(f"http://127.0.0.1:{port}/jwks: ")
+    assert fault in str(caught.value)
+    assert caught.value.status == (int(fault[7:]) if fault.startswith("status") else None)
+
+
+def test_a_document_may_be_asked_for_again_soon_if_there_were_too_many_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a second, or as AWS's fault says; after other faults when the cache says so."""
+    cooldowns = [FetchError("no", 429).cooldown, FetchError("no", 500).cooldown]
+    assert [*cooldowns, FetchError("no").cooldown] == [1.0, None, None]
+
+    def throttled(*_: object, **__: object) -> None:
+        raise AwsError("ThrottlingException")
+
+    monkeypatch.setattr("handlers.access.documents._service", lambda *_: throttled)
+    with pytest.raises(FetchError, match="s3:a/b: ThrottlingException") as caught:
+        open_document("s3:a/b", 10)()
+    assert caught.value.cooldown == AwsError("ThrottlingException").cooldown
 
 
 def test_a_certificate_for_another_name_is_refused(
