@@ -34,7 +34,7 @@ MODULES = {
     "handlers/access/token.py": _TOKENS,
     "handlers/access/claims.py": _TOKENS,
     "handlers/access/trust.py": _in(ACCESS, "trust"),
-    "handlers/access/alb.py": _in(ACCESS, "trust"),
+    "handlers/access/alb.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/jws.py": _in(ACCESS, "jws", "wycheproof", "algorithms"),
     "handlers/access/jwks.py": _in(ACCESS, "wycheproof", "algorithms", "jwks"),
     "handlers/access/policy.py": _in(ACCESS, "policy"),

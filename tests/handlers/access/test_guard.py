@@ -113,8 +113,11 @@ def test_a_trust_document_is_read_again_as_often(
         identify(guard, bearer)
 
 
+@pytest.mark.parametrize(
+    ("region", "domain"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")]
+)
 def test_a_load_balancer_s_keys_are_its_region_s(
-    files: Files, monkeypatch: pytest.MonkeyPatch
+    files: Files, monkeypatch: pytest.MonkeyPatch, region: str, domain: str
 ) -> None:
     asked: list[str] = []
 
@@ -124,12 +127,12 @@ def test_a_load_balancer_s_keys_are_its_region_s(
 
     monkeypatch.setattr("socket.getaddrinfo", resolve)
     arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/a/1"
-    trusted = issuer("one", jwks="alb:eu-west-1", signer=arn)
+    trusted = issuer("one", jwks=f"alb:{region}", signer=arn)
     trust = document(trusted, token_from=["header:x-amzn-oidc-data"])
     guard = files.trusting(trust)
     with pytest.raises(JwksUnavailable):
         identify(guard, balanced(), b"x-amzn-oidc-data")
-    assert asked == ["public-keys.auth.elb.eu-west-1.amazonaws.com"]
+    assert asked == [f"public-keys.auth.elb.{region}.{domain}"]
 
 
 def test_each_authorizer_decides_and_names_what_it_needs_at_start(files: Files) -> None:

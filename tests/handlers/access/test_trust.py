@@ -521,6 +521,9 @@ class Balancer:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.published = {KID}
+        self.status: int | None = None
+        self.algorithm = "ES256"
         self.clock = FakeClock()
         self.keys = LoadBalancerKeys(self._fetch, self.clock)
         trust = parse(
@@ -535,9 +538,10 @@ class Balancer:
         from tests.handlers.access.test_algorithms import public_pem  # noqa: PLC0415
 
         self.asked.append(kid)
-        if kid != KID:
-            raise FetchError("status 403", 403)
-        return public_pem(private_key("ES256"))
+        if self.status is not None or kid not in self.published:
+            status = self.status or 403
+            raise FetchError(f"status {status}", status)
+        return public_pem(private_key(self.algorithm))
 
     def verify(self, bearer: str) -> Identity:
         return run(self.verifier.verify({b"x-amzn-oidc-data": bearer.encode()}, here))
@@ -598,11 +602,62 @@ def test_invented_ids_of_keys_are_asked_for_a_few_times() -> None:
     """Each id is an address of its own, so new ones are limited; what is held serves on."""
     balancer = Balancer()
     assert balancer.verify(balanced()).subject
-    for number in range(200):
-        with pytest.raises(TokenRefused, match="unknown kid"):
-            balancer.verify(balanced(kid=f"{number:08x}-1234-1234-1234-123456789abc"))
-    assert len(balancer.asked) <= 4
+    for seconds, asked in ((0, 4), (29.5, 4), (0.5, 8)):
+        balancer.clock.advance(seconds)
+        for number in range(50):
+            with pytest.raises(TokenRefused, match="unknown kid"):
+                balancer.verify(balanced(kid=numbered(number)))
+        assert len(balancer.asked) == asked
     assert balancer.verify(balanced()).subject
+    assert len(balancer.asked) == 8
+
+
+def numbered(number: int) -> str:
+    return f"{number:08x}-1234-1234-1234-123456789abc"
+
+
+def test_eight_keys_of_a_load_balancer_are_held() -> None:
+    """The oldest makes room for a ninth."""
+    balancer = Balancer()
+    kids = [numbered(number) for number in range(9)]
+    balancer.published = set(kids)
+    for kid in (*kids[:8], *kids[:8], kids[8], kids[8], kids[7], kids[1]):
+        if kid not in balancer.asked:
+            balancer.clock.advance(10)
+        assert balancer.verify(balanced(kid=kid)).subject
+    assert balancer.asked == kids
+    assert balancer.verify(balanced(kid=kids[0])).subject
+    assert balancer.asked == [*kids, kids[0]]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_load_balancer_s_key_that_is_not_there_yet_is_asked_for_again(status: int) -> None:
+    """Those are S3's statuses for what is not there."""
+    balancer = Balancer()
+    balancer.status = status
+    with pytest.raises(TokenRefused, match="unknown kid"):
+        balancer.verify(balanced())
+    balancer.status = None
+    assert balancer.verify(balanced()).subject
+
+
+def test_an_outage_of_a_load_balancer_s_keys_is_an_outage() -> None:
+    """And ends as soon as they are there."""
+    balancer = Balancer()
+    balancer.status = 500
+    with pytest.raises(JwksUnavailable, match="status 500"):
+        balancer.verify(balanced())
+    balancer.status = None
+    assert balancer.verify(balanced()).subject
+    assert balancer.asked == [KID, KID]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES384", "EdDSA"])
+def test_a_load_balancer_s_key_is_of_its_one_kind(algorithm: str) -> None:
+    balancer = Balancer()
+    balancer.algorithm = algorithm
+    with pytest.raises(JwksUnavailable, match="not one for ES256"):
+        balancer.verify(balanced())
 
 
 def test_a_padded_token_is_one_nowhere_else() -> None:
