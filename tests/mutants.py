@@ -19,6 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from tests.rigs.secrets_manager import moto_server
+
 ROOT = Path(__file__).parents[1]
 SERVER, ACCESS, CODEC = ("tests/handlers/server", "tests/handlers/access", "tests/codec")
 
@@ -105,8 +107,12 @@ for line in sys.stdin:
     if not child:
         os.setpgid(0, 0)
         # What found the last faults is run first: it finds most of the next.
-        flags = "-x -q --ff -W ignore::pytest.PytestAssertRewriteWarning"
-        os._exit(pytest.main([*flags.split(), *line.split()]))
+        flags = "-x -q --ff -W ignore::pytest.PytestAssertRewriteWarning".split()
+        # Each file only once those before it pass: reading a file costs more than its first tests.
+        for file in line.split():
+            if status := pytest.main([*flags, file]):
+                os._exit(status)
+        os._exit(0)
     watched = os.pidfd_open(child)
     ended, _, _ = select.select([watched], [], [], {SECONDS})
     os.close(watched)
@@ -119,7 +125,8 @@ for line in sys.stdin:
     answers.flush()
 """
 _nurseries: dict[Path, subprocess.Popen[str]] = {}
-IGNORED = shutil.ignore_patterns(".*", "__pycache__")
+# Python's caches come along: they are valid by the time of a file, which a mutant's differs from.
+IGNORED = shutil.ignore_patterns(".*")
 
 
 @dataclass(frozen=True)
@@ -282,7 +289,8 @@ def main(chosen: list[str]) -> int:
         )
     explained = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, moto_server() as port:
+        os.environ["MOTO_PORT"] = str(port)  # of one for all mutants: each starts no other
         trees: SimpleQueue[Path] = SimpleQueue()
         for number in range(len(os.sched_getaffinity(0))):
             trees.put(Path(shutil.copytree(ROOT, Path(folder) / str(number), ignore=IGNORED)))

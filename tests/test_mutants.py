@@ -13,6 +13,8 @@ SAMPLED = [
 ]
 SOURCE = '''"""A module."""
 
+from typing import TypeVar
+
 LIMIT = 3
 T = TypeVar("T")
 
