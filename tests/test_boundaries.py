@@ -15,7 +15,16 @@ ON_SAM_LOCAL = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_SAM_LOCAL": "true", "AWS_R
 SDK = {"temporalio"}
 # Powertools looks for botocore's version, which costs nothing; a client is what costs.
 HEAVY = {"temporalio", "botocore.session", "boto3", "jwt", "cramjam", "uvicorn", "argparse"}
-EVERYTHING = {*HEAVY, "cryptography", "aws_lambda_powertools", "mangum", "msgspec", "google"}
+EVERYTHING = {
+    *HEAVY,
+    "dataclasses",
+    "inspect",
+    "cryptography",
+    "aws_lambda_powertools",
+    "mangum",
+    "msgspec",
+    "google",
+}
 
 
 STANDARD = {*sys.stdlib_module_names, "certifi"}

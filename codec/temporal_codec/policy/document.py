@@ -125,4 +125,5 @@ def _identity(text: str, members: dict[str, _Keys]) -> Iterator[tuple[str, Patte
     else:
         local, domain = email_pattern(text)
         exact = local.is_exact and "*" not in domain
-        yield (EMAIL + text.lower(), None) if exact else (DOMAIN + domain, local)
+        fits = None if local.is_any else local
+        yield (EMAIL + text.lower(), None) if exact else (DOMAIN + domain, fits)
