@@ -61,7 +61,7 @@ MODULES = {
     "codec/temporal_codec/https.py": [*_in(CODEC, "https"), *_in(ACCESS, "documents")],
     "codec/temporal_codec/cached.py": _in(CODEC, "cached"),
     "codec/temporal_codec/compression.py": _in(CODEC, "compression"),
-    "codec/temporal_codec/payload.py": _WIRE,
+    "codec/temporal_codec/payload.py": [*_in(CODEC, "pipeline"), *_WIRE],
     "codec/temporal_codec/pipeline.py": [
         *_in(CODEC, "pipeline", "compression", "envelope"),
         *_in(SERVER, "vectors"),

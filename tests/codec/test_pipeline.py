@@ -1,6 +1,7 @@
 """Lists of payloads: layers peeled in any order, one failure never touching another payload."""
 
 import asyncio
+import gc
 import gzip
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,7 +15,9 @@ from temporal_codec import Key, Keyring, KeyringUnavailable, PayloadError, Reaso
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import NotHeld
 from temporal_codec.encryption import sealed_metadata
+from temporal_codec.envelope import MARK
 from temporal_codec.errors import AnswerTooLarge
+from temporal_codec.payload import Received
 from temporal_codec.pipeline import (
     MAX_LAYERS,
     Opened,
@@ -342,3 +345,26 @@ def test_the_key_of_a_payload_is_found_without_decoding_it(wait: bool) -> None:
     else:
         with pytest.raises(NotHeld):
             find(sealed_metadata(key(2)))
+
+
+def test_a_mark_on_what_is_encrypted_changes_nothing(keys: SpyKeys) -> None:
+    """Only what is no encoding of ours can be an envelope."""
+    payload = sealed(plain(), key())
+    (opened,) = decode([Content({**payload.metadata, MARK: b"true"}, payload.data)], keys)
+    assert content(opened) == plain()
+
+
+MADE = [Received({}, b""), Opened(b"", None, ()), Session(SpyKeys(Keyring()))]
+
+
+@pytest.mark.parametrize("made", MADE, ids=lambda made: type(made).__name__)
+def test_what_is_shared_is_never_changed(made: Any) -> None:
+    """Threads and later payloads see the same object."""
+    for name in made.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(made, name, None)
+
+
+def test_a_thousand_payloads_are_no_work_for_the_garbage_collector() -> None:
+    assert not gc.is_tracked(Received({}, b""))
+    assert not gc.is_tracked(Opened(b"", None, ()))
