@@ -65,13 +65,13 @@ class Session(msgspec.Struct, frozen=True):
 
 async def decode_held(payloads: Sequence[HasContent], session: Session) -> list[Outcome]:
     """`decode` in the event loop what the held keys open, and in a thread what needs others."""
-    keys, allowance = session.keys, session.allowance
-    at_once = held(keys, in_background=session.in_background)
+    needed = session.allowance, session.enveloped
+    at_once = held(session.keys, in_background=session.in_background)
     left: list[int] = []
-    outcomes = _Opener(at_once, allowance, session.enveloped, wait=False).outcomes(payloads, left)
+    outcomes = _Opener(at_once, *needed, wait=False).outcomes(payloads, left)
     if left:
         again = [payloads[index] for index in left]
-        rest = await session.in_thread(decode, again, keys, allowance, session.enveloped)
+        rest = await session.in_thread(decode, again, session.keys, *needed)
         for number, index in enumerate(left):
             outcomes[index] = rest[number]
     return outcomes
@@ -82,10 +82,8 @@ def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> 
     if compress:
         serialized = map(_smaller, serialized)
     # Of a large request, no more than one serialized payload need be held at a time.
-    return [
-        encryption.seal(key, each, nonce)
-        for each, nonce in zip(serialized, encryption.nonces(), strict=False)
-    ]
+    pairs = zip(serialized, encryption.nonces(), strict=False)
+    return [encryption.seal(key, each, nonce) for each, nonce in pairs]
 
 
 def _smaller(payload: bytes) -> bytes:
@@ -128,6 +126,8 @@ class _Opener:
             except PayloadError as error:
                 outcome = error
             except NotHeld:
+                if self._wait:
+                    raise
                 left.append(len(outcomes))
             outcomes.append(outcome)
         return outcomes

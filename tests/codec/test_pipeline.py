@@ -178,6 +178,17 @@ def reopened(data: list[bytes], keys: SpyKeys) -> list[bytes]:
     return [content(each) for each in decode([Content(metadata, each) for each in data], keys)]
 
 
+def test_keys_that_hold_none_are_no_keys_to_wait_for(keys: SpyKeys) -> None:
+    """A payload would come back as if it were not encoded."""
+
+    class NoneHeld(SpyKeys):
+        def opening(self, _key_id: bytes) -> Key:
+            raise NotHeld
+
+    with pytest.raises(NotHeld):
+        decode([sealed(plain(), key())], NoneHeld(keys.ring))
+
+
 def test_encode_compresses_only_what_shrinks(keys: SpyKeys) -> None:
     large, small = SHRINKS, plain(b"1")
     data = encode([large, small], key(), compress=True)
