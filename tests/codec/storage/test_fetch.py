@@ -213,7 +213,7 @@ def test_who_hangs_holds_nobody_and_is_followed_by_nobody(monkeypatch: pytest.Mo
     go_on.set()
     for thread in left:
         thread.join(10)
-    assert len(memory.asked) == 8
+    assert len(memory.asked) <= 8
 
 
 def test_one_that_cannot_come_ends_the_request_at_once() -> None:
