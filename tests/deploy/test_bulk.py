@@ -1,10 +1,11 @@
-"""Rings of many namespaces without a stack each, as docs/operations.md types it."""
+"""Rings of many namespaces, without a stack each and with one, as the pages type it."""
 
 from typing import Any
 
 from tests.codec.cli.terminal import PROGRAM
 from tests.deploy.conftest import PER_NAMESPACE
 from tests.rigs.cloudformation import Account
+from tests.rigs.processes import ROOT
 
 
 def test_rings_in_bulk_get_their_first_keys(cloud: Account, stack: str, tmp_path: Any) -> None:
@@ -22,3 +23,21 @@ def test_rings_in_bulk_get_their_first_keys(cloud: Account, stack: str, tmp_path
     cloud.rotated([f"temporal-codec/{name}" for name in names])
     done = cloud.run(*command)
     assert (done.returncode, done.stdout) == (0, "5 in rotation already.\n"), done.stderr
+
+
+def test_a_ring_with_a_stack_of_its_own_is_adopted_after_a_deletion(
+    cloud: Account, stack: str
+) -> None:
+    """keyring.yaml: the key stays when its stack goes, and the next stack of that name has it."""
+    assert cloud.deploy(stack, PER_NAMESPACE) == "CREATE_COMPLETE", cloud.why(stack)
+    template, ring = (ROOT / "keyring.yaml").read_text(), f"temporal-codec/{stack}"
+    given = {"Namespace": stack, "CodecStack": stack}
+    own = f"{stack}-ring"
+    assert cloud.deploy(own, given, template=template) == "CREATE_COMPLETE", cloud.why(own)
+    keys = cloud.ring(ring)
+    cloud.rotated([ring])
+    cloud.delete(own)
+    arn = cloud.client("secretsmanager").describe_secret(SecretId=ring)["ARN"]
+    given["ExistingRing"] = arn
+    assert cloud.deploy(own, given, template=template) == "CREATE_COMPLETE", cloud.why(own)
+    assert cloud.ring(ring, 2)[:1] == keys

@@ -225,6 +225,7 @@ def sources(cloud: Account) -> Stack:
     name = "permissions-sources"
     keys, secrets = cloud.client("kms"), cloud.client("secretsmanager")
     own, proxy, bucket = (keys.create_key()["KeyMetadata"]["Arn"] for _ in range(3))
+    keys.create_alias(AliasName="alias/permissions", TargetKeyId=own)
     for each in SHARED:
         done = cloud.run(PROGRAM, "keys", "new", f"secretsmanager:{each}")
         assert done.returncode == 0, done.stderr
@@ -245,7 +246,7 @@ def sources(cloud: Account) -> Stack:
     given = {
         "TrustParameter": f"/{name}/trust",
         "PolicyParameter": "s3:permissions-policy/policy.json",
-        "Keyring": f"kms:{own}",
+        "Keyring": "kms:alias/permissions",
         "KmsKeys": f"{ORDERS}={proxy}",
         "KmsKeyArns": f"{own},{proxy}",
         "SharedRings": ";".join(f"secretsmanager:{each}={ORDERS},billing" for each in SHARED),

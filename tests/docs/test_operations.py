@@ -12,10 +12,6 @@ from collections.abc import Iterator
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 
-import botocore.session
-import pytest
-from botocore import xform_name
-
 from temporal_codec.keys.key import ROTATION_WAIT
 from temporal_codec.keys.sources import RING_LIFE
 from tests.codec.cli.terminal import PROGRAM, temporal_codec
@@ -24,8 +20,6 @@ from tests.rigs.secrets_manager import Gate, client, environment
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What the `aws` program itself understands, whatever the service.
-OF_THE_PROGRAM = {"query", "output", "profile", "region"}
 
 
 def sessions() -> Iterator[tuple[str, str]]:
@@ -82,20 +76,6 @@ def test_the_rings_in_secrets_manager_obey(secrets: Gate, moto: int) -> None:
         done = temporal_codec(*words, environment=environment(secrets))
         assert done.returncode == 0, done.stderr
     assert len(lines("temporal-codec")) >= 4
-
-
-@pytest.mark.parametrize("words", lines("aws"), ids=" ".join)
-def test_aws_knows_what_it_is_asked(words: list[str]) -> None:
-    """The operation, its options and what it can't do without, by AWS's own descriptions."""
-    service, operation, *rest = words
-    model = botocore.session.get_session().get_service_model(service)
-    operations = {xform_name(name, "-"): name for name in model.operation_names}
-    shape = model.operation_model(operations[operation]).input_shape
-    given = {word.removeprefix("--") for word in rest if word.startswith("--")} - OF_THE_PROGRAM
-    known = {xform_name(name, "-") for name in shape.members}
-    needed = {xform_name(name, "-") for name in shape.required_members}
-    assert given <= known
-    assert needed <= given
 
 
 def test_the_figures_are_those_of_the_code() -> None:

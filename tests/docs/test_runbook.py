@@ -1,12 +1,9 @@
 """docs/runbook.md has every alarm, every reason and every stale cache, each with what to do."""
 
 import re
-import shlex
 from typing import get_args
 
-import botocore.session
 import pytest
-from botocore import xform_name
 
 from handlers.access import cloud, jwks, policy
 from handlers.server.audit import Cache
@@ -18,7 +15,6 @@ from tests.rigs.processes import ROOT
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 TEMPLATE = (ROOT / "template.yaml").read_text()
 DISCONNECTED = ("disconnected", "499")
-COMMANDS = re.findall(r"^aws .*$", PAGE, re.MULTILINE)
 
 
 def rows(heading: str) -> dict[str, list[str]]:
@@ -65,14 +61,3 @@ def test_no_cell_is_empty(heading: str) -> None:
     (columns,) = {len(cells) for cells in table.values()}
     assert columns >= 2
     assert [name for name, cells in table.items() if not all(cells)] == []
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_aws_has_the_operation_and_its_options(command: str) -> None:
-    _, service, operation, *rest = shlex.split(command)
-    model = botocore.session.get_session().get_service_model(service)
-    shape = model.operation_model(
-        {xform_name(name, "-"): name for name in model.operation_names}[operation]
-    ).input_shape
-    known = {xform_name(name, "-") for name in shape.members}
-    assert {word[2:] for word in rest if word.startswith("--")} <= known

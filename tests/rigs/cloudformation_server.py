@@ -8,10 +8,13 @@ SSM_PER_SECOND limits reads of parameters, as AWS does at 40 a second.
 
 import contextvars
 import copy
+import fnmatch
 import functools
 import inspect
 import json
 import os
+import re
+import shlex
 import sys
 import threading
 import time
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import jmespath  # type: ignore[import-untyped]
 import samtranslator.translator.transform as sam
 from ministack.core.iam_evaluator import enforce
 from ministack.core.responses import get_region
@@ -416,6 +420,37 @@ def options_are_routed() -> None:
     assert found, "this ministack answers OPTIONS in another way"
 
 
+def filter_patterns_select() -> None:
+    """By fields of a line of JSON, with `*`, `&&` and `||`; or by one of several `?terms`."""
+    own = cloudwatch_logs._compile_filter_pattern
+    field = re.compile(r'\$\.([\w.\[\]]+)\s*=\s*"([^"]*)"')
+
+    def holds(line: Json, test: str) -> bool:
+        found = field.fullmatch(test.strip())
+        assert found, test
+        value = jmespath.search(found[1], line)
+        return value is not None and fnmatch.fnmatchcase(str(value), found[2])
+
+    def selects(pattern: str, line: str) -> bool:
+        try:
+            read = json.loads(line)
+        except ValueError:
+            return False
+        either = [each.split("&&") for each in pattern.split("||")]
+        return any(all(holds(read, test) for test in each) for each in either)
+
+    def compiled(raw: str) -> Callable[[str], bool]:
+        if raw.startswith("{"):
+            return lambda line: selects(raw.strip("{}"), line)
+        if raw.startswith("?"):
+            terms = shlex.split(raw.replace("?", " "))
+            return lambda line: any(term in line for term in terms)
+        made: Callable[[str], bool] = own(raw)
+        return made
+
+    replace(own, compiled)
+
+
 def parameter_store_throttles(per_second: float) -> None:
     """A bucket of tokens, as large as a second's."""
     own, lock = ssm._get_parameter, threading.Lock()
@@ -453,6 +488,7 @@ def main() -> None:
     conditions_know_join_and_split()
     sam_sees_the_parameters()
     options_are_routed()
+    filter_patterns_select()
     if limit := os.environ.get("SSM_PER_SECOND"):
         parameter_store_throttles(float(limit))
     # After what it imports has been replaced.
