@@ -14,6 +14,7 @@ from temporal_codec.cli.history.inner import places
 from temporal_codec.cli.history.places import State
 from temporal_codec.cli.history.system import SystemOperations
 from temporal_codec.cli.keys.rings import open_keys
+from temporal_codec.cli.options import AsJson, Ring
 from temporal_codec.errors import KeyringUnavailable, PayloadError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.pipeline import key_finder
@@ -32,11 +33,9 @@ def match(
     *,
     history: Annotated[Path, typer.Option(help="Exported histories.")],
     log: Annotated[Path, typer.Option(help="Audit records, one JSON object on each line.")],
-    ring: Annotated[
-        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
-    ],
+    ring: Ring,
     namespace: Annotated[str, typer.Option(help="The history's namespace.")] = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find who read which payloads of a history, by the digests in audit records.
 

@@ -1,9 +1,7 @@
 """`temporal-codec conformance`: whether a Codec Server keeps the contract of Temporal's clients."""
 
 import os
-import sys
 from datetime import UTC, datetime
-from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,48 +14,34 @@ from temporal_codec.cli.conformance.suite import conforms, results
 from temporal_codec.cli.conformance.vectors import SAMPLES, Known, samples_key
 from temporal_codec.cli.doctor.connection import Connection
 from temporal_codec.cli.doctor.endpoint import read_endpoint, read_origin
-from temporal_codec.cli.doctor.given import VARIABLE, read_token
+from temporal_codec.cli.doctor.given import read_token
 from temporal_codec.cli.errors import WrongUsage
+from temporal_codec.cli.options import AsJson, CaFile, Namespace, Timeout, TokenFile, Url
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
 
 _MAX_KEY = 200
-_MAX_TOKEN = 65_537
 
 
 def conformance(  # noqa: PLR0913 — a command's options are its arguments
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="The endpoint, as entered in the Web UI.")
-    ],
+    url: Url,
     *,
     key_id: Annotated[str, typer.Option(help="The id of a key that the server has.")] = SAMPLES,
     key_file: Annotated[
         Path | None,
         typer.Option(help="Its 32 bytes, raw or in base64. Default: the key of the samples."),
     ] = None,
-    namespace: Annotated[
-        str, typer.Option(help="The namespace. It also replaces {namespace} in URL.")
-    ] = "default",
+    namespace: Namespace = "default",
     origin: Annotated[
         str, typer.Option(help="A page that the server allows: scheme, host and port.")
     ] = "http://localhost:8233",
     without_browser: Annotated[
         bool, typer.Option("--without-browser", help="Leave out what only a web page needs (CORS).")
     ] = False,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file with an access token; - reads it from input. "
-            f"Default: the variable {VARIABLE}."
-        ),
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(help="PEM certificates to trust in addition to the system's.")
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, max=60, help="Seconds that a request may take.")
-    ] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    timeout: Timeout = 10,
+    as_json: AsJson = False,
     junit: Annotated[
         Path | None, typer.Option(help="Also write the results to this file as JUnit XML.")
     ] = None,
@@ -74,7 +58,7 @@ def conformance(  # noqa: PLR0913 — a command's options are its arguments
         Known(_key(key_id, key_file)),
         namespace,
         read_origin(origin),
-        read_token(token_file, os.environ, _typed),
+        read_token(token_file, os.environ),
     )
     found = []
     for result in results(server, without_browser=without_browser):
@@ -115,9 +99,3 @@ def _write(file: Path, text: bytes) -> None:
         file.write_bytes(text)
     except OSError as error:
         raise WrongUsage(f"--junit: cannot write {file}: {error.strerror}.") from None
-
-
-def _typed() -> str:
-    if sys.stdin.isatty():
-        return getpass("Token (not shown): ")
-    return sys.stdin.buffer.read(_MAX_TOKEN).decode(errors="replace")

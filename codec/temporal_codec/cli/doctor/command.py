@@ -2,10 +2,8 @@
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from getpass import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +18,9 @@ from temporal_codec.cli.doctor.own import OPENED, read_own
 from temporal_codec.cli.doctor.payloads import ROUND_TRIP
 from temporal_codec.cli.doctor.probe import Probe, Target
 from temporal_codec.cli.errors import WrongUsage
+from temporal_codec.cli.options import AsJson, CaFile, Namespace, Timeout, TokenFile, Url
 
 _COLOURS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
-_MAX_TOKEN = 65_537
 _PROOFS = {ROUND_TRIP.id, OPENED.id}
 _NO_ARGUMENT = (
     "doctor takes one URL. A token is not an argument, because the shell's history would keep it. "
@@ -32,9 +30,7 @@ _NO_ARGUMENT = (
 
 def doctor(  # noqa: PLR0913 — a command's options are its arguments
     context: typer.Context,
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="The endpoint, as entered in the Web UI.")
-    ],
+    url: Url,
     *,
     origin: Annotated[
         str, typer.Option(help="The page that decodes: scheme, host and port.")
@@ -45,9 +41,7 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     include_credentials: Annotated[
         bool, typer.Option("--include-credentials", help="The Web UI's setting of that name is on.")
     ] = False,
-    namespace: Annotated[
-        str, typer.Option(help="The namespace. It also replaces {namespace} in URL.")
-    ] = "default",
+    namespace: Namespace = "default",
     other_namespace: Annotated[
         str | None,
         typer.Option(help="Another namespace that the token may decode: do keys hold it apart?"),
@@ -58,20 +52,10 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     history: Annotated[
         Path | None, typer.Option(help="Try the payloads of this exported history.")
     ] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file with an access token; - reads it from input. "
-            f"Default: the variable {VARIABLE}."
-        ),
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(help="PEM certificates to trust in addition to the system's.")
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, max=60, help="Seconds that a request may take.")
-    ] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    timeout: Timeout = 10,
+    as_json: AsJson = False,
 ) -> None:
     """Diagnose why the Web UI or the CLI cannot decode through a Codec Server, ours or not.
 
@@ -80,7 +64,7 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     """
     if context.args:
         raise WrongUsage(_NO_ARGUMENT)
-    token, without_scheme = read_token(token_file, os.environ, _typed), False
+    token, without_scheme = read_token(token_file, os.environ), False
     if cli and not token:
         token, without_scheme = cli_token(os.environ)
     target = Target(
@@ -146,9 +130,3 @@ def _works(findings: Sequence[Finding]) -> bool:
 def _decoded(findings: Sequence[Finding]) -> bool:
     # Something encoded was seen to come back decoded.
     return not _PROOFS.isdisjoint(finding.id for finding in findings)
-
-
-def _typed() -> str:
-    if sys.stdin.isatty():
-        return getpass("Token (not shown): ")
-    return sys.stdin.buffer.read(_MAX_TOKEN).decode(errors="replace")

@@ -1,6 +1,8 @@
 """The token that the user gives, from a file, from input, or from the environment."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
+from getpass import getpass
 from pathlib import Path
 
 from temporal_codec.cli.errors import WrongUsage
@@ -11,7 +13,7 @@ CLI_VARIABLE = "TEMPORAL_CODEC_AUTH"
 _ENOUGH = 65_536  # anything longer is not a token
 
 
-def read_token(file: Path | None, environment: Mapping[str, str], typed: Callable[[], str]) -> str:
+def read_token(file: Path | None, environment: Mapping[str, str]) -> str:
     """Read the token from a file, from input (``-``), or from the environment; it can be empty.
 
     Raises WrongUsage, which never shows the token.
@@ -19,7 +21,7 @@ def read_token(file: Path | None, environment: Mapping[str, str], typed: Callabl
     if file is None:
         text = environment.get(VARIABLE, "")
     else:
-        text = typed() if str(file) == "-" else _read(file)
+        text = _typed() if str(file) == "-" else _read(file)
         if not text.strip():
             raise WrongUsage("--token-file: there is no token in it. Write the access token there.")
     return _token(text)
@@ -30,6 +32,12 @@ def cli_token(environment: Mapping[str, str]) -> tuple[str, bool]:
     given = environment.get(CLI_VARIABLE, "").strip()
     token = _token(given)
     return token, bool(given) and token == given
+
+
+def _typed() -> str:
+    if sys.stdin.isatty():
+        return getpass("Token (not shown): ")
+    return sys.stdin.buffer.read(_ENOUGH + 1).decode(errors="replace")
 
 
 def _token(text: str) -> str:

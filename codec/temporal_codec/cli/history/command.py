@@ -16,6 +16,7 @@ from temporal_codec.cli.history.places import State
 from temporal_codec.cli.history.scan import Report, scanned
 from temporal_codec.cli.history.server import fetch
 from temporal_codec.cli.keys.rings import open_keys
+from temporal_codec.cli.options import AsJson, Ring
 from temporal_codec.cli.progress import counted
 from temporal_codec.cli.scratch import whole
 
@@ -55,7 +56,7 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
             "secretsmanager:NAME, kms:ALIAS-OR-ARN, or development."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every payload of a history and its encoding. Status 1 if any is in plaintext.
 
@@ -88,9 +89,7 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
 def decode(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Exported histories; - for input.")],
     *,
-    ring: Annotated[
-        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
-    ],
+    ring: Ring,
     namespace: Annotated[
         str, typer.Option(help="The history's namespace. It also replaces {namespace} in the ring.")
     ] = "default",

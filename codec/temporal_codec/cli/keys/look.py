@@ -10,12 +10,12 @@ from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.keys import view as ring_view
 from temporal_codec.cli.keys.rings import load, open_store
 from temporal_codec.cli.keys.store import RingStore
+from temporal_codec.cli.options import AsJson
 from temporal_codec.keys.keyring import Keyring
 
 Ring = Annotated[
     str, typer.Argument(metavar="RING", help="file:PATH, a PATH, or secretsmanager:NAME.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def list_(ring: Ring, *, as_json: AsJson = False) -> None:

@@ -8,6 +8,7 @@ import typer
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.history.file import read_text
 from temporal_codec.cli.keys.rings import open_keys
+from temporal_codec.cli.options import Ring
 from temporal_codec.cli.payload.find import find
 from temporal_codec.cli.scratch import scratch, whole
 from temporal_codec.errors import (
@@ -41,9 +42,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     ] = Path("-"),
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    ring: Annotated[
-        str, typer.Option(help="file:PATH, secretsmanager:NAME, kms:ALIAS-OR-ARN, or development.")
-    ],
+    ring: Ring,
     bucket: Annotated[
         list[str], typer.Option(help="A bucket that references may lead to; repeatable.")
     ],

@@ -31,7 +31,7 @@ def caller(file: Path, email_claim: str | None, groups_claim: str, issuer: str) 
 
 
 def _claims(file: Path) -> dict[str, Any]:
-    token = read_token(file, {}, lambda: "")
+    token = read_token(file, {})
     try:
         _, payload, _ = token.split(".")
         return read_object(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
