@@ -39,7 +39,7 @@ MODULES = {
     "handlers/access/alb.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/jws.py": _in(ACCESS, "jws", "wycheproof", "algorithms"),
     "handlers/access/jwks.py": _in(ACCESS, "wycheproof", "algorithms", "jwks"),
-    "handlers/access/policy.py": _in(ACCESS, "policy"),
+    "handlers/access/policy.py": _in(ACCESS, "policy", "guard"),
     "handlers/access/permissions.py": _in(ACCESS, "policy"),
     "handlers/access/documents.py": _in(ACCESS, "documents", "policy"),
     "handlers/access/cloud.py": _in(ACCESS, "cloud"),
@@ -96,10 +96,14 @@ SECONDS = 300  # a busy machine takes its time, and a test that is killed counts
 # A process that has loaded what is not ours, and makes a child for each mutant: a third of the
 # time. The child's own children have its process group, and end with it.
 NURSERY = f"""
-import os, select, signal, sys
+import gc, os, select, signal, sys
+from importlib.metadata import entry_points
 import botocore.session, cryptography.x509, httpx, jsonschema, msgspec, pytest
 import aws_lambda_powertools, hypothesis, mangum, pybase64, temporalio.client, uvicorn
 import temporalio.api.cloud.cloudservice.v1
+for plugin in entry_points(group="pytest11"):
+    plugin.load()
+gc.freeze()
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 for line in sys.stdin:
