@@ -50,7 +50,8 @@ MODULES = {
     "handlers/server/app.py": [
         *_in(SERVER, "app", "audit"),
         *_in(ACCESS, "trust"),
-        *_in(SERVER, "kms"),
+        *_in(SERVER, "kms", "cors"),
+        *_in(ACCESS, "auth"),
     ],
     "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),
     "handlers/server/cors.py": _in(SERVER, "cors"),
