@@ -50,7 +50,7 @@ MODULES = {
     "handlers/server/app.py": [
         *_in(SERVER, "app", "audit"),
         *_in(ACCESS, "trust"),
-        *_in(SERVER, "kms", "cors"),
+        *_in(SERVER, "kms", "storage", "cors"),
         *_in(ACCESS, "auth"),
     ],
     "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),

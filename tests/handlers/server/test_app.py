@@ -155,6 +155,17 @@ def test_the_default_namespace_stands_in() -> None:
     check_problem(missing, 400, "The header X-Namespace is missing.")
 
 
+def test_a_cookie_needs_an_allowed_page_where_cookies_count_and_nowhere_else() -> None:
+    """CSRF: browsers send cookies by themselves; the CLI sends a token and no Origin."""
+    cookie = {**JSON_HEADERS, "cookie": "token=x"}
+    page = {**cookie, "origin": ORIGIN}
+    simple = {**page, "content-type": "text/plain"}
+    for credentials, statuses in (("true", (200, 403, 200, 403)), ("false", (200, 200, 200, 415))):
+        server = app(credentials=credentials)
+        asked = [call(server, headers=sent).status for sent in (JSON_HEADERS, cookie, page, simple)]
+        assert tuple(asked) == statuses
+
+
 def test_two_namespaces_are_none() -> None:
     headers = [*JSON_HEADERS.items(), ("x-namespace", "other")]
     assert call(app(), headers=headers).status == 400
