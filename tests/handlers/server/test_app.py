@@ -5,18 +5,21 @@ import base64
 import io
 import json
 import logging
+import zlib
 
 import pytest
 
 from handlers.access.guard import make_guard
 from handlers.server.app import build_app
 from handlers.server.audit import Record, lines_to
+from handlers.server.operations import MAX_DATA_BYTES
 from handlers.server.request import Message
 from handlers.settings.server import server_settings
 from temporal_codec import Key, Keyring, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.key import fingerprint
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import open_source
+from temporal_codec.protobuf import serialize
 from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
@@ -235,8 +238,6 @@ def test_a_request_has_a_thousand_payloads_at_most() -> None:
 
 def test_an_answer_that_would_be_too_large_is_413() -> None:
     """D1: 5.5 MB per response, found before its parts are joined."""
-    import zlib  # noqa: PLC0415
-
     inner = plain(bytes(3_000_000))
     wrapped = {
         "metadata": {"encoding": base64.b64encode(b"binary/zlib").decode()},
@@ -244,6 +245,40 @@ def test_an_answer_that_would_be_too_large_is_413() -> None:
     }
     assert call(app(), body=request(wrapped)).status == 200
     check_problem(call(app(), body=request(wrapped, wrapped)), 413)
+
+
+def inflating(name: int) -> bytes:
+    """A request whose response is just below 5.5 MB, and grows with the length of this name."""
+
+    def inner(name: int) -> dict[str, object]:
+        serialized = serialize({"encoding": b"json/plain", "x" * name: b""}, bytes(2_062_350))
+        encoding = base64.b64encode(b"binary/zlib").decode()
+        data = base64.b64encode(zlib.compress(serialized)).decode()
+        return {"metadata": {"encoding": encoding}, "data": data}
+
+    return request(inner(name), inner(1))
+
+
+def test_the_answer_s_limit_is_exact() -> None:
+    """D1: 5.5 MB and not a byte more, which data of three quarters of it fill."""
+    rest = 5_500_000 - len(call(app(), body=inflating(1)).body)
+    largest = call(app(), body=inflating(1 + rest))
+    assert (largest.status, len(largest.body)) == (200, 5_500_000)
+    check_problem(call(app(), body=inflating(2 + rest)), 413)
+    assert MAX_DATA_BYTES * 4 // 3 == 5_500_000
+
+
+def test_the_limit_with_escapes_is_exact() -> None:
+    """L1: 6 MB as a JSON string in Lambda's answer."""
+
+    def quoted(name: str) -> Reply:
+        return call(app(), body=json.dumps({"payloads": [{"metadata": {name: ""}}]}).encode())
+
+    name = '"' * 1_490_000 + "\\" * 9_000
+    rest = 6_000_000 - (len(json.dumps(quoted(name).body.decode())) - 2)
+    largest = quoted(name + "x" * rest)
+    assert (largest.status, len(json.dumps(largest.body.decode())) - 2) == (200, 6_000_000)
+    check_problem(quoted(name + "x" * (rest + 1)), 413)
 
 
 def test_escapes_count_into_the_answer_s_size() -> None:
