@@ -229,6 +229,7 @@ def sources(cloud: Account) -> Stack:
     for each in SHARED:
         done = cloud.run(PROGRAM, "keys", "new", f"secretsmanager:{each}")
         assert done.returncode == 0, done.stderr
+    secrets.update_secret(SecretId=SHARED[1], KmsKeyId=own)
     trusted = {
         "name": "ours",
         "issuer": ISSUER,

@@ -26,10 +26,11 @@ from typing import Any
 import botocore.session
 import jmespath  # type: ignore[import-untyped]
 import samtranslator.translator.transform as sam
+from ministack.core.iam_actions import extract_resource_arn
 from ministack.core.iam_evaluator import enforce
 from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
-from ministack.services import apigateway, cloudwatch_logs, s3, secretsmanager, ssm
+from ministack.services import apigateway, cloudwatch_logs, kms, s3, secretsmanager, ssm
 from ministack.services.cloudformation import engine, provisioners
 
 Json = dict[str, Any]
@@ -317,6 +318,18 @@ def values_need_their_kms_key() -> None:
     replace(own, handle)
 
 
+def an_alias_is_its_key() -> None:
+    """A policy allows a KMS key by its ARN, also where a caller names an alias."""
+    own = extract_resource_arn
+
+    def extract(service: str, *arguments: Any, **named: Any) -> Any:
+        arn = own(service, *arguments, **named)
+        found = kms._resolve_key(arn) if service == "kms" and ":alias/" in arn else None
+        return found["Arn"] if found else arn
+
+    replace(own, extract)
+
+
 def objects_need_their_kms_key() -> None:
     """A caller reads an object only if it may use the object's key through S3."""
     own = s3._get_object
@@ -483,6 +496,7 @@ def main() -> None:
     rotated_secrets_say_when()
     replicas_can_stand_alone()
     values_need_their_kms_key()
+    an_alias_is_its_key()
     objects_need_their_kms_key()
     versions_without_a_value_are_not_found()
     conditions_know_join_and_split()
