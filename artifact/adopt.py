@@ -18,16 +18,16 @@ def found(stack: Stack, ring: str) -> tuple[dict[str, str], list[str]]:
     chosen: dict[str, str] = {}
     lines = []
     for secret in sorted(_rings(secrets), key=lambda each: str(each["Name"])):
-        state = _state(stack.client("kms"), secret["KmsKeyId"])
+        key, state = _key(stack.client("kms"), secret["KmsKeyId"])
         lines.append(f"key ring {secret['Name']}: {secret['ARN']}, KMS key {state}")
         if secret["Name"] == ring:
-            chosen |= {"ExistingRing": secret["ARN"], "ExistingRingKey": secret["KmsKeyId"]}
+            chosen |= {"ExistingRing": secret["ARN"], "ExistingRingKey": key}
     for group in stack.client("logs").describe_log_groups(
         logGroupNamePrefix=f"/temporal-codec/{stack.name}"
     )["logGroups"]:
         if group["logGroupName"] == f"/temporal-codec/{stack.name}" and "kmsKeyId" in group:
             chosen["ExistingLogsKey"] = group["kmsKeyId"]
-            state = _state(stack.client("kms"), group["kmsKeyId"])
+            _, state = _key(stack.client("kms"), group["kmsKeyId"])
             lines.append(f"log group {group['logGroupName']}: KMS key {state}")
     policy = f"/{stack.name}/access-policy"
     if _exists(stack.client("ssm"), policy):
@@ -47,12 +47,16 @@ def _rings(secrets: Client) -> Iterator[dict[str, str]]:
             )
 
 
-def _state(keys: Client, key: str) -> str:
+def _key(keys: Client, name: str) -> tuple[str, str]:
+    # Its ARN, which parameters take where they take no alias; and with what is wrong with it.
     try:
-        state = keys.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+        told = keys.describe_key(KeyId=name)["KeyMetadata"]
     except ClientError as error:
-        return f"{key} ({error.response['Error']['Code']})"
-    return key if state == "Enabled" else f"{key} is {state}: run aws kms cancel-key-deletion"
+        return name, f"{name} ({error.response['Error']['Code']})"
+    key, state = told["Arn"], told["KeyState"]
+    mend = "cancel-key-deletion" if state == "PendingDeletion" else "enable-key"
+    wrong = f" is {state}: run aws kms {mend} --key-id {key}"
+    return key, key if state == "Enabled" else f"{key}{wrong}"
 
 
 def _exists(parameters: Client, name: str) -> bool:

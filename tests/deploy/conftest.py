@@ -22,6 +22,7 @@ LONG = (
     "_needs[RotatesRings kms:",
     *(f"_needs[RotatesRings secretsmanager:{call}" for call in "DGLU"),
     "test_a_failed_first_deployment_is_tried_again",
+    "test_a_ring_that_was_made_by_hand_is_adopted",
     "loses_nothing[temporal-codec]",
     "[AWS::ApiGatewayV2::Api]",
     "[AWS::SecretsManager::RotationSchedule]",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from artifact.parameters import overrides
+from tests.codec.cli.terminal import PROGRAM
 from tests.rigs.cloudformation import Account
 from tests.rigs.processes import ROOT, clean_environment
 from tests.rigs.sam import SAM_PYTHON
@@ -111,6 +112,29 @@ def test_deleted_adopted_and_deployed_again(checkout: Checkout) -> None:
     assert cloud.ring(name, keys=2)[0] == ring[0], "it is rotated at once, and loses nothing"
     assert cloud.client("ssm").get_parameter(Name=policy)["Parameter"]["Value"] == edited
     assert "Logs" not in cloud.resources(checkout.stack)
+    checkout.deploy()
+    assert cloud.ring(name, keys=2)[0] == ring[0]
+
+
+def test_a_ring_that_was_made_by_hand_is_adopted(checkout: Checkout) -> None:
+    """The account's default key encrypts it: its ARN is written, because no parameter is an alias.
+
+    A key that waits for its deletion is named with the command that keeps it.
+    """
+    cloud, name = checkout.cloud, f"temporal-codec/{checkout.stack}/default"
+    keys = cloud.client("kms")
+    arn = keys.create_key()["KeyMetadata"]["Arn"]
+    keys.create_alias(AliasName="alias/aws/secretsmanager", TargetKeyId=arn)
+    done = cloud.run(PROGRAM, "keys", "new", f"secretsmanager:{name}")
+    assert done.returncode == 0, done.stderr
+    keys.schedule_key_deletion(KeyId=arn)
+    done = checkout.make("adopt", "default")
+    assert f"is PendingDeletion: run aws kms cancel-key-deletion --key-id {arn}" in done.stdout
+    keys.cancel_key_deletion(KeyId=arn)
+    keys.enable_key(KeyId=arn)
+    assert checkout.make("adopt", "default").returncode == 0
+    assert overrides("default", checkout.config)["ExistingRingKey"] == arn
+    ring = cloud.ring(name)
     checkout.deploy()
     assert cloud.ring(name, keys=2)[0] == ring[0]
 
