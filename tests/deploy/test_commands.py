@@ -18,8 +18,8 @@ from tests.rigs.processes import ROOT
 NAMESPACE = "orders"
 PLAIN = {"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "MQ=="}
 GRANT = {"identities": ["*@example.com"], "namespaces": ["*"], "operations": ["decode", "encode"]}
-# The emulator has no traces, no deployments of functions, and no budget of this stack.
-NOT_HERE = ("aws xray", "aws deploy", "aws budgets")
+# The emulator has no traces, no deployments of functions, no budget of this stack, no time to wait.
+NOT_HERE = ("aws xray", "aws deploy", "aws budgets", "aws logs get-query-results")
 
 
 def blocks(page: str, heading: str) -> list[str]:
@@ -144,6 +144,8 @@ def test_what_was_not_tried_on_aws_has_commands_that_run(night: Night) -> None:
         "FUNCTION": made["DecodeFunction"],
         "FROM": "2026-01-01T00:00:00Z",
         "TO": "2026-01-02T00:00:00Z",
+        "SINCE": "1700000000",
+        "UNTIL": "1800000000",
     }
     typed = [each for row in rows for each in re.findall(r"`(aws [^`]+)`", " ".join(row))]
     for line in [*blocks("deploy.md", "What has been tested, and where"), *typed]:
