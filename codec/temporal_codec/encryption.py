@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.keys.key import Key
-from temporal_codec.payload import ENCODING
+from temporal_codec.payload import COPY_BELOW, ENCODING
 
 ENCRYPTED = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
@@ -34,7 +34,6 @@ _FOREIGN_MEMBERS = {
 _FOREIGN_ENCODINGS = {b"awsencryptionsdk/binary/encrypted": "aws-encryption-sdk"}
 FOREIGN = frozenset(_FOREIGN_MEMBERS)
 FOREIGN_FORMATS = frozenset({*_FOREIGN_MEMBERS.values(), *_FOREIGN_ENCODINGS.values()})
-_COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 
 def foreign_format(metadata: Mapping[str, bytes]) -> str | None:
@@ -65,7 +64,7 @@ def open_sealed(key: Key, data: bytes) -> bytes:
     size = len(data)
     if size < _LEAST_BYTES:
         raise PayloadError(Reason.TOO_SHORT)
-    sealed = memoryview(data) if size > _COPY_BELOW else data
+    sealed = memoryview(data) if size > COPY_BELOW else data
     try:
         return key.cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
     except InvalidTag:

@@ -6,6 +6,8 @@ from typing import Protocol
 import msgspec
 
 ENCODING = "encoding"
+COPY_BELOW = 4096
+"""Slicing fewer bytes than these is cheaper than making a memoryview of them."""
 
 
 class HasContent(Protocol):

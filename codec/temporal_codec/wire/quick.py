@@ -14,11 +14,10 @@ from pybase64 import b64decode, b64encode
 
 from temporal_codec.common import COMMON
 from temporal_codec.encryption import ENCRYPTED
-from temporal_codec.payload import Received
+from temporal_codec.payload import COPY_BELOW, Received
 from temporal_codec.wire import strict
 
 MAX_PAYLOADS = 1000
-_COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 
 def read(body: bytes, most: float = math.inf) -> list[Received]:
@@ -65,7 +64,7 @@ def _read_quickly(body: bytes, most: float) -> list[Received] | None:
             start = found.end()
             while True:
                 at = body.index(b'"', start)
-                data = body[start:at] if at - start < _COPY_BELOW else whole[start:at]
+                data = body[start:at] if at - start < COPY_BELOW else whole[start:at]
                 received.append(Received(metadata, b64decode(data, None, True)))
                 if not body.startswith(between, at):
                     break

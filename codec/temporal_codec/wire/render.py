@@ -9,11 +9,9 @@ from pybase64 import b64encode
 from temporal_codec import encryption
 from temporal_codec.common import COMMON
 from temporal_codec.keys.key import Key
-from temporal_codec.payload import HasContent, Received
+from temporal_codec.payload import COPY_BELOW, HasContent, Received
 from temporal_codec.pipeline import Opened
 from temporal_codec.protobuf import PayloadMessage, parse
-
-_COPY_BELOW = 4096  # slicing small bytes is cheaper than making a memoryview
 
 Pieces = tuple[bytes, ...]
 """A payload's JSON. Its pieces stay apart until the answer is made: each join copies megabytes."""
@@ -63,7 +61,7 @@ def render_opened(opened: Opened) -> Pieces:
     if start == size:
         return _COMMON_EMPTY[common]
     # A copy of large data would be a request's peak of memory.
-    data = serialized[start:] if size < _COPY_BELOW else memoryview(serialized)[start:]
+    data = serialized[start:] if size < COPY_BELOW else memoryview(serialized)[start:]
     return _COMMON_OPEN[common], b64encode(data), b'"}'
 
 
