@@ -173,11 +173,16 @@ def stored_with_a_key(stack: Stack) -> list[Json]:
     return [stored(stack, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)]
 
 
+def key_of(stack: Stack, ring: str) -> Key:
+    """The only key of a ring."""
+    told = stack.cloud.client("secretsmanager").get_secret_value(SecretId=ring)
+    (key,) = Keyring.from_json(told["SecretString"].encode())
+    return key
+
+
 def of_shared_rings(stack: Stack) -> list[Json]:
     """A payload of each of the rings that the namespace shares."""
-    secrets = stack.cloud.client("secretsmanager")
-    texts = [secrets.get_secret_value(SecretId=each)["SecretString"].encode() for each in SHARED]
-    return [by(next(iter(Keyring.from_json(each)))) for each in texts]
+    return [by(key_of(stack, each)) for each in SHARED]
 
 
 def of_kms(stack: Stack) -> list[Json]:
@@ -247,7 +252,7 @@ def sources(cloud: Account) -> Stack:
     given = {
         "TrustParameter": f"/{name}/trust",
         "PolicyParameter": "s3:permissions-policy/policy.json",
-        "Keyring": "kms:alias/permissions",
+        "Keyring": f"kms:alias/permissions,secretsmanager:temporal-codec/{name}/default",
         "KmsKeys": f"{ORDERS}={proxy}",
         "KmsKeyArns": f"{own},{proxy}",
         "SharedRings": ";".join(f"secretsmanager:{each}={ORDERS},billing" for each in SHARED),
@@ -357,3 +362,13 @@ def test_a_stack_needs_for_its_policy(stack: Stack, permission: str) -> None:
         assert told["Status"] == "FAILED"
         assert ANSWERED["rings"]["Policy"][permission] in told["Reason"]
     assert stack.seeds(request)["Status"] == "SUCCESS"
+
+
+def test_a_ring_goes_on_to_decode_after_a_move_to_kms(sources: Stack) -> None:
+    """docs/keys.md: of several sources of keys the first encrypts, and all decrypt."""
+    ring = f"temporal-codec/{sources.name}/default"
+    sources.cloud.ring(ring)
+    before = by(key_of(sources, ring).derived(sources.namespace))
+    (after,) = sources.works("encode", PLAIN)
+    assert "encryption-dek" in after["metadata"]
+    assert sources.works("decode", before, after) == [PLAIN, PLAIN]
