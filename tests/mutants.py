@@ -42,7 +42,7 @@ MODULES = {
     "handlers/access/policy.py": _in(ACCESS, "policy", "guard"),
     "handlers/access/permissions.py": _in(ACCESS, "policy"),
     "handlers/access/documents.py": _in(ACCESS, "documents", "policy"),
-    "handlers/access/cloud.py": _in(ACCESS, "cloud"),
+    "handlers/access/cloud.py": _in(ACCESS, "guard", "cloud"),
     "handlers/access/cloud_ops.py": _in(ACCESS, "cloud"),
     "handlers/access/groups.py": _in(ACCESS, "cloud"),
     "handlers/access/listed.py": _in(ACCESS, "cloud"),
