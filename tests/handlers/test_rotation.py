@@ -204,7 +204,7 @@ def test_refuses_a_ring_that_is_broken(aws: Any, broken: str) -> None:
 
 
 def test_the_test_step_refuses_another_ring(aws: Any) -> None:
-    """The new version must be the current one plus one key."""
+    """The new version must be the current one plus one key; another is pending no more."""
     for wrong in ([key(2), key(3)], [key(1)], [key(1), key(2), key(3)], []):
         secret = new_secret(aws, Keyring([key(1)]).to_json())
         version = request_rotation(aws, secret)
@@ -216,6 +216,7 @@ def test_the_test_step_refuses_another_ring(aws: Any) -> None:
         )
         with pytest.raises(RotationError):
             run(secret, version, "testSecret")
+        assert "AWSPENDING" not in stages(aws, secret).get(version, [])
 
 
 def test_refuses_a_version_that_secrets_manager_did_not_ask_for(aws: Any) -> None:

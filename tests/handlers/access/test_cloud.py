@@ -823,6 +823,19 @@ def test_a_key_that_was_replaced_is_fetched_on_401(account: CloudOps, clock: Fak
     assert keys.fetches == 3
 
 
+def test_the_key_is_not_fetched_again_for_any_other_fault(
+    account: CloudOps, clock: FakeClock
+) -> None:
+    """An outage of Temporal Cloud costs no request to Secrets Manager."""
+    keys = Keys()
+    cloud = with_keys(account, keys, clock)
+    assert allows(cloud) == EVERYTHING
+    account.fault = "500"
+    clock.advance(60)
+    assert "status 500" in unavailable(cloud, "x@example.com")
+    assert keys.fetches == 1
+
+
 def test_the_key_is_there_before_the_first_request(account: CloudOps, clock: FakeClock) -> None:
     """A key that cannot be fetched does not stop the start: it is reported when it matters."""
     keys = Keys()
