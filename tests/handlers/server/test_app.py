@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import zlib
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -330,6 +332,17 @@ def test_encodes_what_it_decodes() -> None:
         assert encoded.status == 200
         assert b"anNvbi9wbGFpbg" not in encoded.body
         assert call(server, "/decode", encoded.body).json() == json.loads(body)
+
+
+def test_compressing_ends_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each payload takes milliseconds: the time is looked at before each, a second apart here."""
+    ticks = count()
+    passing = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+    monkeypatch.setattr("handlers.server.request.time", passing)
+    body = request(*[{"data": "MQ=="}] * 1000)
+    late = call(app(compression="zlib"), "/encode", body)
+    check_problem(late, 503, "The request took too long. Try again later.")
+    assert call(app(), "/encode", body).status == 200
 
 
 def test_encode_keeps_external_sizes_outside() -> None:
