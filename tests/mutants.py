@@ -35,7 +35,7 @@ _WIRE = [f"{CODEC}/wire", *_in(SERVER, "vectors")]
 MODULES = {
     "handlers/access/token.py": _TOKENS,
     "handlers/access/claims.py": _TOKENS,
-    "handlers/access/trust.py": _in(ACCESS, "trust"),
+    "handlers/access/trust.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/alb.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/jws.py": _in(ACCESS, "jws", "wycheproof", "algorithms"),
     "handlers/access/jwks.py": _in(ACCESS, "wycheproof", "algorithms", "jwks"),

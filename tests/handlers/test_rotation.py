@@ -278,6 +278,7 @@ NO_VALUE: dict[str, tuple[str | dict[str, Any], str]] = {
     "AWS does not answer": ("reset", "AWS: ConnectionClosedError"),
     "it is binary": ({"SecretBinary": "eA=="}, "it is binary, not a string, or empty"),
     "it is not there": ("ResourceNotFoundException", "the secret has no current version"),
+    "it has no such stage": ("InvalidRequestException", "the secret has no current version"),
     "it has no value": ({}, "the secret has no current version"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.access.authorizer import Decision
+from handlers.access.authorizer import Decision, PolicyUnavailable
 from handlers.access.guard import Guard, make_guard
 from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
@@ -107,7 +107,11 @@ def test_a_trust_document_is_read_again_as_often(
     files.time.advance(50)
     assert identify(guard, bearer).issuer_name == "one"
     assert "the trust document cannot be refreshed" in caplog.text
-    files.write("trust.json", document(issuer("two")))
+    assert "the policy cannot be refreshed" not in caplog.text
+    files.write("trust.json", document(issuer("two")).ljust(65_537))
+    files.time.advance(50)
+    assert identify(guard, bearer).issuer_name == "one", "it is a byte too large"
+    files.write("trust.json", document(issuer("two")).ljust(65_536))
     files.time.advance(50)
     with pytest.raises(TokenRefused, match="issuer"):
         identify(guard, bearer)
@@ -135,9 +139,15 @@ def test_a_load_balancer_s_keys_are_its_region_s(
     assert asked == [f"public-keys.auth.elb.{region}.{domain}"]
 
 
-def test_each_authorizer_decides_and_names_what_it_needs_at_start(files: Files) -> None:
+def test_each_authorizer_decides_and_names_what_it_needs_at_start(
+    files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
     """Without a policy nobody is allowed; a token's permissions count only if they are chosen."""
     reader = identify(files.guard(), f"Bearer {token(payload=claims(permissions=['orders:read']))}")
+    broken = files.guard(CODEC_POLICY=files.write("policy.json", {}))
+    with pytest.raises(PolicyUnavailable):
+        decide(broken)
+    assert "the policy cannot be refreshed" in caplog.text
     policy = files.write("policy.json", {"grants": [GRANT]})
     chosen = {
         "nothing": files.guard(),

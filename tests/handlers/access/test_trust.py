@@ -55,6 +55,18 @@ def test_the_smallest_document() -> None:
     assert parse(b"\xef\xbb\xbf" + document()) == trust, "a BOM is taken"
 
 
+def test_what_just_fits() -> None:
+    """32 issuers, 64 audiences, texts of 1,024 characters; http on this machine."""
+    many = [issuer(f"i{number}") for number in range(31)]
+    largest = issuer("x", issuer="x" * 1024, audiences=["a", *(f"a{n}" for n in range(63))])
+    trust = parse(document(*many, largest))
+    assert (len(trust.issuers), len(trust.issuers[31].audiences)) == (32, 64)
+    assert trust.issuers[0].permissions_claim == "permissions"
+    for host in ("localhost", "127.0.0.1:8080", "[::1]:8080"):
+        address = f"http://{host}/jwks"
+        assert parse(document(issuer("one", jwks=address))).issuers[0].jwks_url == address
+
+
 WRONG: dict[str, bytes] = {
     "empty": b"",
     "not JSON": b"{",
@@ -76,7 +88,10 @@ WRONG: dict[str, bytes] = {
     "a symmetric algorithm": document(issuer("one", algorithms=["HS256"])),
     "no algorithm": document(issuer("one", algorithms=[])),
     "none": document(issuer("one", algorithms=["none"])),
-    "an odd name": document(issuer("o n e")),
+    "an odd name": document({**issuer("one"), "name": "o n e"}),
+    "a text that is too long": document(issuer("one", issuer="x" * 1025)),
+    "an empty text": document(issuer("one", issuer="")),
+    "65 audiences": document(issuer("one", audiences=[f"a{n}" for n in range(65)])),
     "a use of tokens": document(issuer("one", token_use="refresh")),
     "a load balancer without its ARN": document(issuer("one", jwks="alb:eu-west-1")),
     "an ARN without a load balancer": document(issuer("one", signer="arn:aws:x")),

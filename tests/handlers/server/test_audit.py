@@ -497,6 +497,14 @@ def test_how_many_digests_is_a_setting(at_most: str) -> None:
     assert len(server.record().get("read", [])) == min(int(at_most), 1)
 
 
+def test_without_tokens_nobody_is_known_to_have_read() -> None:
+    records: list[Record] = []
+    settings = server_settings({"CODEC_AUDIT_DIGESTS": "2"})
+    source = source_of(Keyring([key(1)]))
+    assert call(build_app(settings, source, write=records.append), body=OURS).status == 200
+    assert [each.read for each in records] == [[]]
+
+
 @pytest.mark.parametrize("wrong", ["-1", "1001", "x", "", "1e3", "0x10", "٣"])
 def test_a_wrong_number_of_digests_stops_the_start(wrong: str) -> None:
     with pytest.raises(SettingsError, match="CODEC_AUDIT_DIGESTS must be a number"):
