@@ -298,3 +298,11 @@ def test_a_thousand_grants_cost_no_more_than_one(monkeypatch: pytest.MonkeyPatch
     """Counted, not timed: a decision looks at the grants that can concern it."""
     for kind, found in many(1000):
         assert looked_at(monkeypatch, found, *ASKED[kind]) == 1, kind
+
+
+@pytest.mark.parametrize("made", [ANA, policy(grant()).grants[0]], ids=["identity", "grant"])
+def test_who_calls_and_what_is_granted_never_change(made: Any) -> None:
+    """What was verified is what is decided on."""
+    for name in made.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(made, name, None)

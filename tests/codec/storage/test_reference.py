@@ -164,3 +164,10 @@ def test_no_key_is_checked_for_what_is_no_namespace() -> None:
     allowed = AllowedReferences(frozenset({"b"}), frozenset({"d"}))
     with pytest.raises(InvalidNamespace):
         allowed.check(Reference("d", "b", "v0/ns//x", ""), "")
+
+
+def test_what_is_followed_never_changes() -> None:
+    allowed: Any = AllowedReferences(frozenset({"b"}), frozenset({"d"}))
+    for name in ("buckets", "drivers", "shared"):
+        with pytest.raises(AttributeError):
+            setattr(allowed, name, {"other"})
