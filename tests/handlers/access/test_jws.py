@@ -33,3 +33,11 @@ def test_one_text_for_each_value() -> None:
     for last in "BCDP":
         with pytest.raises(TokenRefused, match="not strict base64url"):
             jws.read(good[:-1] + last)
+
+
+def test_padding_is_accepted_only_where_it_is_asked_for() -> None:
+    """T2: AWS load balancers alone write it."""
+    padded = f"{token()}=="
+    assert jws.read(padded, padded=True).kid == "k"
+    with pytest.raises(TokenRefused, match="not three parts of base64url"):
+        jws.read(padded)
