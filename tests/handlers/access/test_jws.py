@@ -41,3 +41,11 @@ def test_padding_is_accepted_only_where_it_is_asked_for() -> None:
     assert jws.read(padded, padded=True).kid == "k"
     with pytest.raises(TokenRefused, match="not three parts of base64url"):
         jws.read(padded)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "rs256", "", ["RS256"], 1, None])
+def test_an_algorithm_that_nobody_may_use_is_refused_by_the_reader(algorithm: object) -> None:
+    """T3: before anybody asks which ones an issuer has."""
+    header = json.dumps({"alg": algorithm, "kid": "k"}).encode()
+    with pytest.raises(TokenRefused, match="algorithm"):
+        jws.read(token(header))
