@@ -49,3 +49,12 @@ def test_an_algorithm_that_nobody_may_use_is_refused_by_the_reader(algorithm: ob
     header = json.dumps({"alg": algorithm, "kid": "k"}).encode()
     with pytest.raises(TokenRefused, match="algorithm"):
         jws.read(token(header))
+
+
+@pytest.mark.parametrize("kind", ["JWT", "at+jwt", "application/at+JWT"])
+def test_every_spelling_of_an_access_token_s_kind_is_taken(kind: str) -> None:
+    """Also if a part of the token ends in a letter that only looks odd."""
+    header = json.dumps({"alg": "RS256", "kid": "k", "typ": kind}).encode()
+    read = jws.read(token(header, signature=b"\x00\x00\x17"))
+    assert read.header["typ"] == kind
+    assert jws.read(token(signature=b"\x00\x00\x17")).kid == "k"
