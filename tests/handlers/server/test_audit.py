@@ -497,6 +497,17 @@ def test_how_many_digests_is_a_setting(at_most: str) -> None:
     assert len(server.record().get("read", [])) == min(int(at_most), 1)
 
 
+def test_what_was_not_decrypted_was_not_read() -> None:
+    """A payload that fails is named by its reason, though its key is held."""
+    server = Server(source=source_of(Keyring([key(1)])))
+    good = sealed(plain(), key(1))
+    broken = Content(good.metadata, good.data[:-1] + bytes([good.data[-1] ^ 1]))
+    call(server.app(audit_digests="2"), body=body(broken, good))
+    record = server.record()
+    assert record["read"] == [key(1).mark(good.data)]
+    assert record["undecoded"] == {"authentication": 1}
+
+
 def test_without_tokens_nobody_is_known_to_have_read() -> None:
     records: list[Record] = []
     settings = server_settings({"CODEC_AUDIT_DIGESTS": "2"})
