@@ -56,7 +56,7 @@ MODULES = {
     "handlers/server/asgi.py": _in(SERVER, "app", "cors", "audit"),
     "handlers/server/cors.py": _in(SERVER, "cors"),
     "handlers/server/operations.py": _in(
-        SERVER, "app", "vectors", "storage_vectors", "audit", "multiplying"
+        SERVER, "app", "request", "vectors", "storage_vectors", "audit", "multiplying"
     ),
     "handlers/rotation.py": _in("tests/handlers", "rotation", "rotation_races"),
     "codec/temporal_codec/https.py": [*_in(CODEC, "https"), *_in(ACCESS, "documents")],

@@ -63,8 +63,6 @@ async def _decode(job: Job, tools: Tools) -> Response:
 
 
 async def _download(job: Job, tools: Tools) -> Response:
-    if tools.storage is None:
-        raise Problem("operation")
     outcomes, failed = await _read(job, tools, tools.storage)
     if failed:
         too_large = {Reason.OBJECT_TOO_LARGE, Reason.TOO_MANY_OBJECTS} & {

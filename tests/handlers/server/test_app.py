@@ -329,7 +329,7 @@ def test_encodes_what_it_decodes() -> None:
     body = request({"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "MQ=="}, {})
     for server in (app(), app(compression="zlib")):
         encoded = call(server, "/encode", body)
-        assert encoded.status == 200
+        assert (encoded.status, encoded.headers["content-type"]) == (200, "application/json")
         assert b"anNvbi9wbGFpbg" not in encoded.body
         assert call(server, "/decode", encoded.body).json() == json.loads(body)
 

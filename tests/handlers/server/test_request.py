@@ -128,6 +128,19 @@ def test_work_without_waiting_ends_with_the_time_of_the_request(
     assert work.calls == 8
 
 
+@pytest.mark.parametrize(("steps", "status"), [(7, 200), (8, 503)])
+def test_what_was_inflated_too_late_is_not_rendered(
+    steps: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L2: rendering megabytes takes time, too; the last step of two seconds leaves none for it."""
+    work = Slow(zlib.decompressobj)
+    served = app(source_of(Keyring([key(1)])))
+    monkeypatch.setattr("temporal_codec.compression.zlib.decompressobj", work)
+    monkeypatch.setattr("handlers.server.request.time.perf_counter", work.clock)
+    assert call(served, "/decode", body(*[ZLIB] * steps)).status == status
+    assert work.calls == steps
+
+
 def test_with_less_than_half_a_second_left_nothing_is_read() -> None:
     """L2: such a request gets 503 before its body is looked at; its record says so."""
     records: list[Any] = []
