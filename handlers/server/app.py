@@ -36,11 +36,9 @@ from temporal_codec.errors import (
     TooManyPayloads,
     WireError,
 )
-from temporal_codec.keys.keys import Unwrap
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.namespace import check_namespace
 from temporal_codec.operations import OPERATIONS
-from temporal_codec.storage.resolve import Storage
 from temporal_codec.text import shown
 
 _REASONS: dict[type[CodecError], str] = {
@@ -68,8 +66,7 @@ def build_app(
     if (guard is None) != (settings.access is None):
         raise ValueError("a guard is required exactly if the settings require tokens")
     keep_large_buffers()
-    storage = Storage(settings.storage, MAX_DATA_BYTES) if settings.storage else None
-    tools = Tools(settings, source, storage, _enveloped(settings))
+    tools = _tools(settings, source)
     origins = {origin.encode() for origin in settings.cors.origins} | {None}
 
     async def answer(request: Request) -> Response:
@@ -101,13 +98,18 @@ def build_app(
     return asgi_app(answer, Cors(settings.cors), write)
 
 
-def _enveloped(settings: ServerSettings) -> Unwrap | None:
-    listed = settings.kms
-    if listed is None:
-        return None
-    from temporal_codec.keys.envelope import Kms  # noqa: PLC0415 — few servers need it
+def _tools(settings: ServerSettings, source: KeySource) -> Tools:
+    storage, enveloped, listed = None, None, settings.kms
+    if settings.storage is not None:
+        from temporal_codec.storage.resolve import Storage  # noqa: PLC0415 — few servers need it
 
-    return Kms(lambda name, each: each.arn if each.arn in listed.allowed(name) else None).opening
+        storage = Storage(settings.storage, MAX_DATA_BYTES)
+    if listed is not None:
+        from temporal_codec.keys.envelope import Kms  # noqa: PLC0415 — as above
+
+        kms = Kms(lambda name, each: each.arn if each.arn in listed.allowed(name) else None)
+        enveloped = kms.opening
+    return Tools(settings, source, storage, enveloped)
 
 
 async def _denial(guard: Guard, request: Request, namespace: str, operation: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +19,10 @@ from temporal_codec.keys.sources import KeySource
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome, Session
 from temporal_codec.protobuf import serialize_all
-from temporal_codec.storage.resolve import Storage
 from temporal_codec.wire import assemble, render_opened, render_received
+
+if TYPE_CHECKING:
+    from temporal_codec.storage.resolve import Storage
 
 MAX_ANSWER_BYTES = 5_500_000
 MAX_DATA_BYTES = MAX_ANSWER_BYTES * 3 // 4  # as base64 they fill an answer
@@ -42,7 +45,7 @@ class Tools(msgspec.Struct, frozen=True):
 
     settings: ServerSettings
     source: KeySource
-    storage: Storage | None
+    storage: "Storage | None"
     enveloped: Unwrap | None = None
     """Gives the data keys that payloads bring, for a namespace."""
 
@@ -76,7 +79,7 @@ async def _download(job: Job, tools: Tools) -> Response:
 
 
 async def _read(
-    job: Job, tools: Tools, storage: Storage | None
+    job: Job, tools: Tools, storage: "Storage | None"
 ) -> tuple[Sequence[Outcome], list[PayloadError]]:
     # What became of each payload, noted in the record, and why some could not be decoded.
     in_time = job.request.seconds_left
