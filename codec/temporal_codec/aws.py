@@ -23,9 +23,8 @@ _ATTEMPTS = 2
 # botocore alone does not look at AWS_REGION, which AWS's other SDKs do and containers are given.
 _REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 _TIMEOUTS = {"connect_timeout": 1, "read_timeout": 2}
-_making = (
-    threading.Lock()
-)  # the plain session makes one client at a time; clients serve all threads
+# A session makes one client at a time; its clients serve all threads.
+_making = threading.Lock()
 # What `Service` asks these is sent as it is: botocore's 130 special cases, most of them for S3,
 # change nothing in it, and take as long to register as two clients take to make.
 _PLAIN = frozenset({"kms", "secretsmanager", "ssm"})

@@ -36,6 +36,11 @@ class Upstream:
             raise OSError("down")
         return self.fetches
 
+    def hang(self) -> None:
+        """Let the next fetch wait, and tell when it has begun."""
+        self.gate.clear()
+        self.entered.clear()
+
 
 @pytest.fixture
 def upstream() -> Upstream:
@@ -208,8 +213,7 @@ def test_while_a_refresh_hangs_others_get_what_is_held(
     """J5: only the request that found it stale waits."""
     cached.get()
     clock.advance(300)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     with ThreadPoolExecutor(1) as pool:
         refreshing = pool.submit(cached.get)
         assert upstream.entered.wait(10)
@@ -226,8 +230,7 @@ def test_a_hanging_look_for_what_is_lacking_does_not_hold_others(
     """J5 for an unknown id."""
     cached.get()
     clock.advance(30)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(cached.get_newer)
         assert upstream.entered.wait(10)
@@ -339,8 +342,7 @@ def test_an_offer_never_waits_for_a_fetch(
     """Two that fetch for each other would wait for ever."""
     cached.get()
     clock.advance(300)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     fetching = threading.Thread(target=cached.get, daemon=True)
     fetching.start()
     assert upstream.entered.wait(10)
@@ -443,8 +445,7 @@ def test_while_one_fetches_the_others_use_what_is_held(
     """J5: no other request waits while it can be served from what is held."""
     cached.get()
     clock.advance(301)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     first = threading.Thread(target=cached.get)
     first.start()
     assert upstream.entered.wait(10)
@@ -514,8 +515,7 @@ def test_what_is_too_old_is_not_used_while_another_one_fetches(
     """J3: nothing is served beyond its last good time, however long a fetch takes."""
     cached.get()
     clock.advance(3600)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     fetching = threading.Thread(target=cached.get, daemon=True)
     fetching.start()
     assert upstream.entered.wait(10)
@@ -562,8 +562,7 @@ def test_in_the_background_a_thread_refreshes_what_is_held(
     cached.get()
     assert cached.held(in_background=True) == 1
     clock.advance(301)
-    upstream.gate.clear()
-    upstream.entered.clear()
+    upstream.hang()
     assert [cached.held(in_background=True) for _ in range(50)] == [1] * 50
     assert upstream.entered.wait(10)
     assert upstream.thread.daemon, "the process ends without waiting for it"

@@ -118,6 +118,19 @@ def trickle(handler: _Handler) -> None:
         time.sleep(0.1)
 
 
+def watched_trickle() -> tuple[Callable[[_Handler], None], threading.Event]:
+    """The same, and what is set once the client hung up."""
+    hung_up = threading.Event()
+
+    def watched(handler: _Handler) -> None:
+        try:
+            trickle(handler)
+        finally:
+            hung_up.set()
+
+    return watched, hung_up
+
+
 def slow_head(handler: _Handler) -> None:
     """Half a minute for a header, of which something comes all the time."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")

@@ -1,6 +1,5 @@
 """Objects from S3 over HTTP: one GET each, and which faults may pass."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from temporal_codec.errors import PayloadError, Reason, StorageUnavailable
 from temporal_codec.storage.s3 import S3, S3Body
-from tests.rigs.s3 import S3Gate, endless, error, reset, s3_gate, silence, trickle
+from tests.rigs.s3 import S3Gate, endless, error, reset, s3_gate, silence, watched_trickle
 
 
 @pytest.fixture(scope="module")
@@ -158,15 +157,7 @@ def test_an_object_that_stops_coming_is_a_fault_of_the_moment(gate: S3Gate, hast
 
 def test_what_is_closed_is_hung_up(gate: S3Gate, s3: S3) -> None:
     """S3 would go on; and a piece is there as soon as something came."""
-    hung_up = threading.Event()
-
-    def watched(handler: Any) -> None:
-        try:
-            trickle(handler)
-        finally:
-            hung_up.set()
-
-    gate.fault = watched
+    gate.fault, hung_up = watched_trickle()
     with closing(s3.open("bucket", "key")) as body:
         assert set(body.read()) == set(b"x")
     assert hung_up.wait(10)

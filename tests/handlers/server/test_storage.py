@@ -5,7 +5,6 @@ Each goes through the running server; the gate in front of S3 tells what it was 
 
 import gzip
 import json
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from tests.rigs.s3 import (
     silence,
     slow_head,
     trickle,
+    watched_trickle,
 )
 
 SETTINGS = {"CODEC_STORAGE_BUCKETS": f"{BUCKET},empty-tests"}
@@ -368,15 +368,7 @@ def test_nobody_goes_on_reading_what_comes_too_slowly(
 ) -> None:
     """S3 would go on for a minute: a thread that listens to it would be lost to the server."""
     good = held()
-    hung_up = threading.Event()
-
-    def watched(handler: Any) -> None:
-        try:
-            trickle(handler)
-        finally:
-            hung_up.set()
-
-    gate.fault = watched
+    gate.fault, hung_up = watched_trickle()
     assert server.post("/decode", body(good)).status_code == 503
     assert hung_up.wait(10)
 
