@@ -21,6 +21,8 @@ class Allowance(msgspec.Struct):
 
     inflated: int = _BYTES
     fields: int = _FIELDS
+    compressed: int = _BYTES
+    """Bytes that are inflated: a block of nothing takes as long as one of much."""
     lookups: int = _LOOKUPS
     """Questions to a key management service, each of which takes milliseconds."""
     opened: float = math.inf
@@ -28,10 +30,16 @@ class Allowance(msgspec.Struct):
     in_time: Callable[[], object] | None = None
     """Raises if there is no time left; asked before what may take milliseconds."""
 
-    def next_cap(self) -> int:
-        """The most that the next payload may inflate to; never below 0."""
+    def next_cap(self, size: int) -> int:
+        """The most that the next payload, of this size, may inflate to; never below 0.
+
+        Raises PayloadError if too much was inflated already, whatever it inflated to.
+        """
         if self.in_time is not None:
             self.in_time()
+        self.compressed -= size
+        if self.compressed < 0:
+            raise PayloadError(Reason.TOO_LARGE)
         return max(0, min(MAX_INFLATED_BYTES, self.inflated))
 
     def take(self, size: int) -> None:

@@ -20,7 +20,7 @@ def deflate(data: bytes) -> bytes:
 
 def inflate(encoding: bytes, allowance: Allowance, data: bytes) -> bytes:
     """Inflate one of ENCODINGS; raises PayloadError at the cap, or if it is not whole."""
-    cap = allowance.next_cap()
+    cap = allowance.next_cap(len(data))
     try:
         inflated = ENCODINGS[encoding](data, cap, allowance)
     except PayloadError:

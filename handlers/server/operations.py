@@ -84,6 +84,7 @@ async def _read(
     # What became of each payload, noted in the record, and why some could not be decoded.
     in_time = job.request.seconds_left
     allowance = Allowance(MAX_INFLATED_BYTES, opened=MAX_ANSWER_BYTES, in_time=in_time)
+    allowance.compressed = MAX_INFLATED_BYTES // 2
     enveloped = tools.enveloped and partial(tools.enveloped, job.namespace)
     keys, in_thread = tools.source.keys(job.namespace), job.request.in_thread
     session = Session(keys, in_thread, allowance, enveloped=enveloped)

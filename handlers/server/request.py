@@ -116,6 +116,9 @@ class Request:
 
 def _by_name(fields: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     headers = dict(fields)
-    if len(headers) < len(fields):  # several of one name are joined, as gateways do
-        headers = {name: b", ".join([v for n, v in fields if n == name]) for name in headers}
-    return headers
+    if len(headers) == len(fields):
+        return headers
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in fields:  # several of one name are joined, as gateways do
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(each) for name, each in values.items()}
