@@ -136,7 +136,8 @@ $(LAMBDA_IMAGE): $(RUNTIME_READY) | $(DEBIAN)
 	mv $@.part $@
 
 temporal: $(TEMPORAL_READY) ## install Temporal's development server and CLI, with Go
-	@test ! -x $(TEMPORAL) || printf 'Temporal is here: %s\nTo call it `temporal`: %s\n' \
+	@test -x $(TEMPORAL) || { echo "Install Go, or the CLI: https://docs.temporal.io/cli#install" >&2; exit 1; }
+	@printf 'Temporal is here: %s\nTo call it `temporal`: %s\n' \
 		"$(CURDIR)/$(TEMPORAL)" 'export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"'
 
 compose: $(COMPOSE_READY) ## install what checks Compose files, with Go

@@ -202,6 +202,7 @@ def _members(struct: type) -> Iterator[Sequence[str]]:
 def cli_page() -> str:
     """Every command of `temporal-codec`, as its help describes it."""
     command = typer.main.get_command(app)
+    _summarize(command)
     rendered = get_docs_for_click(
         obj=command, ctx=typer.Context(command), name="temporal-codec", title=""
     )
@@ -211,6 +212,13 @@ def cli_page() -> str:
     return _frame("cli.md").format(
         sections=sections, body=re.sub(r"\n{3,}", "\n\n", body).strip(), variable=VARIABLE
     )
+
+
+def _summarize(command: Any) -> None:  # noqa: ANN401 — typer's own type
+    # A list of commands has each one's first paragraph, not its first 45 characters.
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = " ".join((each.help or "").split("\n\n")[0].split())
+        _summarize(each)
 
 
 def _frame(name: str) -> str:

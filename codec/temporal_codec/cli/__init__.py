@@ -1,12 +1,18 @@
 """`temporal-codec`: commands for key rings, histories, payloads, policies and endpoints."""
 
+import errno
 import io
+import logging
+import os
 import signal
 import sys
+from pathlib import Path
 
 from temporal_codec.errors import install
 
 __all__ = ["main"]
+
+_NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main() -> None:
@@ -23,10 +29,23 @@ def main() -> None:
     for name in ("SIGHUP", "SIGTERM"):
         if hasattr(signal, name):  # Windows has no terminal that hangs up
             signal.signal(getattr(signal, name), _end)
+    # A CliError says the same as what the codec logs.
+    logging.getLogger("temporal_codec").addHandler(logging.NullHandler())
+    if sys.stdout is None:  # closed: the exit status alone is wanted
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 — as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 lacks characters
             stream.reconfigure(errors="replace")
-    app()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left
+        sys.exit(f"Cannot write to standard output: {error.strerror}.")
 
 
 def _end(number: int, _frame: object) -> None:

@@ -33,6 +33,7 @@ app = typer.Typer(
     help="Tools for a Temporal Codec Server: diagnosis, keys, histories, payloads, policies.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes are hard to read in a pipe, and narrow the text
 )
 
 

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal."""
+"""Counts for people: in sentences, and as progress bars on a terminal."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -18,6 +18,11 @@ T = TypeVar("T")
 # Fewer items finish before anybody can read a progress bar.
 _LONG = 200
 _LARGE = 1_000_000
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def counted(items: Iterable[T], what: str, total: int) -> Iterable[T]:

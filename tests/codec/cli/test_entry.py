@@ -112,6 +112,36 @@ def test_an_exception_that_nobody_expected_shows_no_variables(path: Path) -> Non
     assert "╭" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [
+        ("> /dev/full", 1, "Cannot write to standard output: No space left on device.\n"),
+        (">&-", 0, ""),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_traceback(
+    path: Path, ending: str, status: int, said: str
+) -> None:
+    """A full disk is a sentence; a closed output leaves the exit status."""
+    temporal_codec("keys", "new", path)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" keys list "$1" {ending}', PROGRAM, path],
+        env=clean_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+@pytest.mark.parametrize("words", [["scan"], ["decode"]], ids=" ".join)
+def test_a_ring_that_does_not_exist_is_named(path: Path, words: list[str]) -> None:
+    """It is not the history's fault, so nothing is said of its payloads."""
+    done = temporal_codec("history", *words, "-", "--ring", path, typed='{"events":[{}]}')
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"The key ring {path} does not exist. Check --ring and --namespace.\n"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 @pytest.mark.parametrize(
     "words",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.history.file import HistoryFile, read_text
 from temporal_codec.cli.history.form import b64
 from temporal_codec.cli.history.inner import places
@@ -15,6 +15,7 @@ from temporal_codec.cli.history.places import State
 from temporal_codec.cli.history.system import SystemOperations
 from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.options import AsJson, Ring
+from temporal_codec.cli.progress import plural
 from temporal_codec.errors import KeyringUnavailable, PayloadError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.pipeline import key_finder
@@ -43,7 +44,13 @@ def match(
     """
     marks = _marks(history, open_keys(ring, namespace))
     found = []
-    for record in _records(read_text(log)):
+    records = list(_records(read_text(log)))
+    if not records:
+        raise WrongUsage(
+            f"{log} has no audit records: lines of JSON whose `event` is codec.request. "
+            "docs/audit.md says where the server writes them."
+        )
+    for record in records:
         read = [mark for mark in record.get("read") or () if isinstance(mark, str)]
         paths = [path for mark in read for path in marks.get(mark, ())]
         if paths:
@@ -56,7 +63,10 @@ def match(
         typer.echo("  ".join(str(value) for name, value in each.items() if name != "read"))
         for path in each["read"]:
             typer.echo(f"    {path}")
-    typer.echo(f"{len(found)} requests read payloads of this history, which has {len(marks)}.")
+    typer.echo(
+        f"{plural(len(found), 'request')} of {len(records)} read payloads of this history. "
+        f"The ring decrypts {plural(len(marks), 'payload')} of it."
+    )
 
 
 def _marks(file: Path, keys: Keys) -> dict[str, list[str]]:

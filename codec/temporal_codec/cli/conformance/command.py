@@ -46,7 +46,7 @@ def conformance(  # noqa: PLR0913 — a command's options are its arguments
         Path | None, typer.Option(help="Also write the results to this file as JUnit XML.")
     ] = None,
 ) -> None:
-    """Check whether a Codec Server, of any make, keeps the contract of Temporal's clients.
+    """Check a Codec Server against the contract of Temporal's clients.
 
     The server must have a key that you know: by default that of Temporal's samples, with the id
     test-key-id. Status 0 if every `must` holds, 1 if not, 2 if the command is used wrongly.

@@ -57,7 +57,7 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     timeout: Timeout = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Diagnose why the Web UI or the CLI cannot decode through a Codec Server, ours or not.
+    """Diagnose why the Web UI or the CLI cannot decode.
 
     Sends two small test payloads and one of 2 MB, and your own if you give them. Never prints a
     token or a payload. Status 0 if decoding works, 1 if not, 2 if the command is used wrongly.

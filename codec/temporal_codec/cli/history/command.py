@@ -17,7 +17,7 @@ from temporal_codec.cli.history.scan import Report, scanned
 from temporal_codec.cli.history.server import fetch
 from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.options import AsJson, Ring
-from temporal_codec.cli.progress import counted
+from temporal_codec.cli.progress import counted, plural
 from temporal_codec.cli.scratch import whole
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ _REASONS = {
 @app.command()
 def scan(  # noqa: PLR0913 — a command's options are its arguments
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Exported histories; - for input.")
+        Path | None, typer.Argument(metavar="FILE", help="Exported histories; - for input.")
     ] = None,
     *,
     workflow_id: Annotated[
@@ -79,6 +79,8 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
     else:
         _show(reports)
     for report in reports:
+        for reason, count in report.unproven.items():
+            _tell(f"{plural(count, 'place')} not proven: {_REASONS.get(reason, reason)}.")
         for warning in report.warnings:
             _tell(f"Warning: {warning}")
     if any(report.counts[State.PLAINTEXT] + report.counts[State.UNPROVEN] for report in reports):
@@ -123,10 +125,10 @@ def _decode(history: HistoryFile, decoder: Decoder, output: Path | None) -> int:
     with _sink(output) as sink:
         for piece in counted(decoded(history, decoder), "Decoding", len(history)):
             sink.write(piece)
-    _tell(f"Decoded {_plural(decoder.opened, 'payload')} in {_plural(len(history), 'event')}.")
+    _tell(f"Decoded {plural(decoder.opened, 'payload')} in {plural(len(history), 'event')}.")
     for reason, count in decoder.left.items():
         stay = "stays" if count == 1 else "stay"
-        _tell(f"{_plural(count, 'payload')} {stay} encoded: {_REASONS.get(reason, reason)}.")
+        _tell(f"{plural(count, 'payload')} {stay} encoded: {_REASONS.get(reason, reason)}.")
     return decoder.left.total()
 
 
@@ -150,10 +152,6 @@ def _show(reports: Sequence[Report]) -> None:
         for row in report.rows:
             typer.echo(f"{row.state:<9}  {row.encoding:<16}  {row.path}")
         typer.echo(report.summary())
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @contextmanager

@@ -50,6 +50,8 @@ class _Start(msgspec.Struct):
 
 def events_of(name: str, text: bytes) -> list[Events]:
     """The events of each history in a text; raises NoHistory."""
+    if not text.strip():
+        raise NoHistory(f"{name} is empty. {_EXPORT}")
     try:
         found = _read(name, text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,5 +1,6 @@
 """What a history shows to people without the keys, place by place."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from temporal_codec.cli.history.form import b64, looks_random
 from temporal_codec.cli.history.inner import places
 from temporal_codec.cli.history.places import Place, State
 from temporal_codec.cli.history.system import SystemOperations
-from temporal_codec.errors import KeyringUnavailable
+from temporal_codec.cli.progress import plural
+from temporal_codec.errors import KeyringUnavailable, PayloadError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, decode
@@ -31,6 +33,8 @@ class Report:
     events: int
     rows: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unproven: Counter[str] = field(default_factory=Counter)
+    """Payloads that the keys do not decrypt, by reason."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -46,9 +50,9 @@ class Report:
         counts = self.counts
         plaintext, unproven = counts[State.PLAINTEXT], counts[State.UNPROVEN]
         doubtful = f"{unproven} not proven to be encrypted, " if unproven else ""
-        events = "1 event" if self.events == 1 else f"{self.events} events"
         return (
-            f"{events}: {counts[State.ENCRYPTED]} places encrypted, "
+            f"{plural(self.events, 'event')}: "
+            f"{plural(counts[State.ENCRYPTED], 'place')} encrypted, "
             f"{plaintext or 'none'} in plaintext, {doubtful}{counts[State.VISIBLE]} visible by "
             "design."
         )
@@ -58,7 +62,7 @@ def scanned(history: HistoryFile, events: Iterable[Json], keys: Keys | None) -> 
     """Scan a history, whose events may come through a progress bar; raises CliError."""
     report, system = Report(len(history)), SystemOperations()
     for index, event in enumerate(events):
-        for place in _proven(list(places(event, index, system)), keys):
+        for place in _proven(list(places(event, index, system)), keys, report.unproven):
             report.rows.append(Row(place.state, place.encoding, place.path))
             if keys is None and place.state is State.ENCRYPTED and not looks_random(place.value):
                 report.warnings.append(
@@ -67,7 +71,7 @@ def scanned(history: HistoryFile, events: Iterable[Json], keys: Keys | None) -> 
     return report
 
 
-def _proven(found: Sequence[Place], keys: Keys | None) -> Sequence[Place]:
+def _proven(found: Sequence[Place], keys: Keys | None, unproven: Counter[str]) -> Sequence[Place]:
     encrypted = [place for place in found if place.state is State.ENCRYPTED]
     if keys is None or not encrypted:
         return found
@@ -80,6 +84,7 @@ def _proven(found: Sequence[Place], keys: Keys | None) -> Sequence[Place]:
         for place, outcome in zip(encrypted, outcomes, strict=True)
         if not isinstance(outcome, Opened)
     }
+    unproven.update(each.reason for each in outcomes if isinstance(each, PayloadError))
     return [replace(each, state=State.UNPROVEN) if each.path in failed else each for each in found]
 
 

@@ -58,4 +58,7 @@ def fetch(
             "ID, its namespace and your permissions."
         ) from None
     except (RuntimeError, ValueError) as error:
-        raise NoHistory(f"The Temporal Service cannot be reached: {error}") from None
+        raise NoHistory(
+            f"The Temporal Service at {options['target_host']} cannot be reached. Check --address, "
+            f"TLS and the network. The SDK says: {error}"
+        ) from None

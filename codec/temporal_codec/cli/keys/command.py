@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.keys import change as ring_change
 from temporal_codec.cli.keys import view as ring_view
 from temporal_codec.cli.keys.enroll import enroll
@@ -79,9 +79,9 @@ def import_(  # noqa: PLR0913 — a command's options are its arguments
     Makes the ring if there is none. The key is not an argument: the shell's history would keep it.
     """
     if context.args:
-        raise CliError(_NO_ARGUMENT)
+        raise WrongUsage(_NO_ARGUMENT)
     if id_is_key == (key_id is not None):
-        raise CliError("Name the payloads that the key decrypts: either --id or --id-is-key.")
+        raise WrongUsage("Name the payloads that the key decrypts: either --id or --id-is-key.")
     store, now = open_store(ring), _now()
     key = imported_key(key_file, key_id, active_from)
     keys = ring_change.add(store, key)

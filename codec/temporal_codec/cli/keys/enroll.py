@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.errors import InvalidNamespace, install
 from temporal_codec.namespace import check_namespace
 
@@ -38,6 +38,8 @@ def enroll(
     except ImportError:
         raise CliError(f"Secrets Manager needs botocore: {install('cli')}") from None
     namespaces = list(dict.fromkeys(_checked(_text(names))))
+    if not namespaces:
+        raise WrongUsage("The list has no namespace. Write one on each line.")
     Enrollment(stack, days).enroll(namespaces)
 
 
@@ -46,12 +48,12 @@ def _text(file: Path | None) -> str:
         with file.open("rb") if file else sys.stdin.buffer as opened:
             found = opened.read(_MOST_BYTES + 1)
         if len(found) > _MOST_BYTES:
-            raise CliError(f"The list of namespaces has more than {_MOST_BYTES} bytes. Split it.")
+            raise WrongUsage(f"The list of namespaces has more than {_MOST_BYTES} bytes. Split it.")
         return found.decode("utf-8-sig")
     except OSError as error:
-        raise CliError(f"Cannot read {file}: {error.strerror}.") from None
+        raise WrongUsage(f"Cannot read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise CliError("The list of namespaces is not UTF-8.") from None
+        raise WrongUsage("The list of namespaces is not UTF-8.") from None
 
 
 def _checked(text: str) -> Iterator[str]:
@@ -62,4 +64,4 @@ def _checked(text: str) -> Iterator[str]:
         try:
             yield check_namespace(name)
         except InvalidNamespace as error:
-            raise CliError(f"Line {number}: {error}. Nothing was changed.") from None
+            raise WrongUsage(f"Line {number}: {error}. Nothing was changed.") from None

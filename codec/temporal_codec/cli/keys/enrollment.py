@@ -133,7 +133,7 @@ def _place_of(stack: str) -> _Place:
     except (BotoCoreError, ClientError) as error:
         if fault_code(error) == "ValidationError":
             raise CliError(f"There is no stack {stack} in this account and region.") from None
-        raise CliError(f"{stack}: {sentence(error)}") from None
+        raise CliError(f"The stack {stack} cannot be read. {sentence(error)}") from None
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     if PLACEHOLDER not in outputs.get("KeyRing", ""):
         raise CliError(

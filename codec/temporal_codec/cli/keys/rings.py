@@ -2,10 +2,17 @@
 
 import re
 
-from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.keys.file import FileStore
 from temporal_codec.cli.keys.store import RingStore, Stored
-from temporal_codec.errors import InvalidNamespace, KeyringError, install
+from temporal_codec.errors import (
+    InvalidNamespace,
+    KeyringError,
+    KeyringUnavailable,
+    PayloadError,
+    Reason,
+    install,
+)
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import open_source
@@ -19,35 +26,44 @@ def open_store(ring: str) -> RingStore:
     """The place that a name stands for; raises CliError if it is not a ring's name."""
     scheme, name = _parts(ring)
     if scheme == "kms":
-        raise CliError(
-            "A kms: ring keeps no keys that could be made, shown, changed or checked here: AWS KMS "
-            "makes them, and each payload brings its own. Enable, disable and rotate the KMS key "
-            "with `aws kms`; docs/keys.md says what follows from that."
+        raise WrongUsage(
+            "With kms: there is no ring to make, show, change or check: AWS KMS makes the keys, "
+            "and each payload carries its own. Enable, disable and rotate the KMS key with `aws "
+            "kms`. docs/keys.md says more."
         )
     if PLACEHOLDER in ring:
-        raise CliError(
+        raise WrongUsage(
             f"{PLACEHOLDER} stands for each namespace's own ring. Write one namespace's name "
             "instead, for example secretsmanager:temporal-codec/orders."
         )
     if ring == "development":
-        raise CliError(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
+        raise WrongUsage(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
     if not name or scheme not in {"file", "secretsmanager"}:
-        raise CliError(f"This is not the name of a key ring. {_KINDS}")
+        raise WrongUsage(f"This is not the name of a key ring. {_KINDS}")
     return FileStore(name) if scheme == "file" else _secret(name)
 
 
 def open_keys(ring: str, namespace: str) -> Keys:
-    """A namespace's keys, to read with; raises CliError. Nothing is fetched yet."""
+    """A namespace's keys, to read with; raises CliError if there is no such ring."""
     try:
         # `development` is a URI of its own, and no file.
         source = open_source(ring if ring == "development" else ":".join(_parts(ring)))
-        return source.keys(namespace)
+        keys = source.keys(namespace)
+        keys.opening(b"")  # no key has this id
     except InvalidNamespace:
-        raise CliError(
+        raise WrongUsage(
             "--namespace is not the name of a namespace. Write it as the Web UI shows it."
         ) from None
     except KeyringError as error:
-        raise CliError(f"This is not the name of a key ring: {error}.") from None
+        raise WrongUsage(f"This is not the name of a key ring: {error}.") from None
+    except PayloadError as error:
+        if error.reason is Reason.NO_KEYRING:
+            raise WrongUsage(
+                f"The key ring {ring} does not exist. Check --ring and --namespace."
+            ) from None
+    except KeyringUnavailable as error:
+        raise CliError(f"The keys cannot be read: {error}.") from None
+    return keys
 
 
 def load(store: RingStore) -> tuple[Stored, Keyring]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pybase64 import b64decode
 
-from temporal_codec.cli.errors import CliError
+from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
 from temporal_codec.strict_json import UTF16
@@ -21,23 +21,23 @@ _ENOUGH = 1024  # anything longer is not a key
 def imported_key(file: Path | None, key_id: str | None, active_from: str | None) -> Key:
     """Import a key under its id; without an id the key's text is the id, as in the Java sample.
 
-    Raises CliError, which never quotes the key.
+    Raises WrongUsage, which never quotes the key.
     """
     since = LONG_AGO if active_from is None else _date(active_from)
     secret = read_key(file)
     if key_id is not None and key_id.encode() == secret:
-        raise CliError(
+        raise WrongUsage(
             "This id is the key itself. Use --id-is-key instead, which keeps the key out of the "
             "shell's history, and delete this command from the history."
         )
     try:
         return Key(secret.decode() if key_id is None else key_id, secret, since)
     except UnicodeDecodeError:
-        raise CliError(
+        raise WrongUsage(
             "This key is not text, so it cannot be its own id. Give the id with --id."
         ) from None
     except KeyringError as error:
-        raise CliError(f"The key was not imported: {error}.") from None
+        raise WrongUsage(f"The key was not imported: {error}.") from None
 
 
 def read_key(file: Path | None) -> bytes:
@@ -55,12 +55,14 @@ def parse_key(given: bytes) -> bytes:
     The two cannot be confused: base64 of 32 bytes has 43 characters or, padded, 44.
     """
     if given.startswith(UTF16):
-        raise CliError("This key is UTF-16. Save it as UTF-8.")
+        raise WrongUsage("This key is UTF-16. Save it as UTF-8.")
     # Editors add a line break, Windows a byte order mark; only these are removed.
     text = given.removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
+    if not text:
+        raise WrongUsage("There is no key in the input. Pipe the key in, or use --key-file.")
     key = text if len(text) == KEY_BYTES else _from_base64(text)
     if key is None or len(key) != KEY_BYTES:
-        raise CliError(
+        raise WrongUsage(
             f"This is not an AES-256 key. Use {KEY_BYTES} bytes of text, as Temporal's samples do, "
             f"or {KEY_BYTES} bytes in base64 (44 characters). This text has {len(text)} bytes."
         )
@@ -80,7 +82,7 @@ def _head(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(_ENOUGH)
     except OSError as error:
-        raise CliError(f"--key-file: cannot read {file}: {error.strerror}.") from None
+        raise WrongUsage(f"--key-file: cannot read {file}: {error.strerror}.") from None
 
 
 def _date(text: str) -> datetime:
@@ -89,4 +91,6 @@ def _date(text: str) -> datetime:
         # Without a time zone it is UTC, like every date of a ring.
         return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise CliError("--active-from: write DATE as 2026-11-23 or 2026-11-23T00:00:00Z.") from None
+        raise WrongUsage(
+            "--active-from: write DATE as 2026-11-23 or 2026-11-23T00:00:00Z."
+        ) from None

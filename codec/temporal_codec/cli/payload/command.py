@@ -37,7 +37,7 @@ def get(  # noqa: PLR0913 — a command's options are its arguments
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="[FILE]", help="A history, or a payload as JSON; - for standard input."
+            metavar="FILE", help="A history, or a payload as JSON; - for standard input."
         ),
     ] = Path("-"),
     *,

@@ -89,7 +89,7 @@ def _listed(
     try:
         return list(zip(listed, wire.read(body), strict=True))
     except WireError as error:
-        raise CliError(f"{name} has a malformed payload: {error}") from None
+        raise NoHistory(f"{name} has a malformed payload: {error}") from None
 
 
 def _reference(payload: Received, outcome: Outcome) -> Reference | PayloadError | None:
@@ -112,7 +112,7 @@ def _events(name: str, text: bytes) -> Iterator[Json]:
         alone = not text.lstrip().startswith(b"[") and _is_alone(text)
         yield from HistoryFile(name, b'{"events":[%b]}' % text if alone else text)
     except NoHistory:
-        raise CliError(
+        raise NoHistory(
             f"{name} is neither an exported history nor a payload as JSON. `temporal workflow show "
             "--output json` writes a history."
         ) from None

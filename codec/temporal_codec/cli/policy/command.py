@@ -11,6 +11,7 @@ from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.policy.claims import caller
 from temporal_codec.cli.policy.enforced import unenforced
 from temporal_codec.cli.policy.place import place_of
+from temporal_codec.cli.progress import plural
 from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, parse
 from temporal_codec.policy.grants import GROUP, SUBJECT
 
@@ -59,7 +60,7 @@ def check(  # noqa: PLR0913 — as below
         typer.echo(f"Warning: {warning}", err=True)
     asked = (identity, namespace, operation)
     if not any(asked):
-        typer.echo(f"{file} is a valid policy with {len(policy.grants)} grants.")
+        typer.echo(f"{file} is a valid policy with {plural(len(policy.grants), 'grant')}.")
     elif identity is None or namespace is None or operation is None:
         raise WrongUsage("Give --identity, --namespace and --operation together, or none of them.")
     else:
@@ -90,7 +91,7 @@ def explain(  # noqa: PLR0913 — a command's options are its arguments
     """Say which grant decides for a token's bearer, and why the others do not."""
     identity = caller(token_file, email_claim, groups_claim, issuer)
     identity = replace(identity, purpose=reason)
-    typer.echo(f"Subject: {identity.subject}")
+    typer.echo(f"Subject: {identity.subject or 'none'}")
     typer.echo(f"E-mail address: {identity.email or identity.no_email}")
     typer.echo(f"Groups: {', '.join(sorted(identity.groups)) or 'none'}")
     _decide(_read(file), identity, namespace, str(operation))
@@ -126,7 +127,10 @@ def _read(file: Path) -> Policy:
     try:
         policy = parse(document)
     except PolicyError as error:
-        raise WrongUsage(f"{file}: {error}{place_of(str(error), document)}") from None
+        fault = f"{error}{place_of(str(error), document)}"
+        raise WrongUsage(
+            f"{file} is not a valid policy: {fault}. docs/policy.md describes every member."
+        ) from None
     for warning in policy.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     return policy

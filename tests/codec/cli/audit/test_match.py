@@ -38,4 +38,7 @@ def test_who_read_what_is_found(tmp_path: Path) -> None:
         ("r3", [f"{place}[0]"]),
     ]
     said = CliRunner().invoke(app, list(map(str, words))).output
-    assert "2 requests read payloads of this history, which has 2." in said
+    assert "2 requests of 3 read payloads of this history. The ring decrypts 2 payloads" in said
+    log.write_text("no record\n")
+    nothing = CliRunner().invoke(app, list(map(str, words)))
+    assert (nothing.exit_code, "has no audit records" in nothing.output) == (2, True)

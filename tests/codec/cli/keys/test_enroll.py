@@ -113,7 +113,7 @@ def test_what_always_fails_is_not_tried_a_thousand_times(stack: Stack, aws: Any)
 
 def test_a_wrong_name_stops_everything_at_its_line(stack: Stack, secrets: Gate) -> None:
     done = stack.enroll("orders\nbad\x07name")
-    assert done.code == 1
+    assert done.code == 2
     assert "Line 2: a namespace's name is" in done.said
     assert secrets.calls == []
 

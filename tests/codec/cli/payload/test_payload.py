@@ -87,7 +87,7 @@ class User:
     def refused(self, source: Any, *more: str) -> str:
         """What it says where it writes nothing, and leaves nothing behind."""
         done = self.get(source, *more)
-        assert done.code == 1
+        assert done.code in {1, 2}
         assert self.left() == {"ring.json", "reference.json"}
         return done.said
 
@@ -215,7 +215,7 @@ def test_it_is_read_from_standard_input(user: User) -> None:
 )
 def test_what_is_no_reference_at_all(typed: bytes, user: User) -> None:
     done = user.get({}, typed=typed)
-    assert done.code == 1
+    assert done.code in {1, 2}
     assert done.said.startswith("The input ")
     assert user.gate.asked == []
 
