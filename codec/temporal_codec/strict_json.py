@@ -1,13 +1,13 @@
 """JSON from strangers, read in one way only: no member twice, no depth, no odd text."""
 
 import json
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from typing import Any, TypeVar
 
 import msgspec
 
 MAX_DEPTH = 8
-UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)  # as PowerShell writes files
+UTF_8 = "UTF-8"
 
 T = TypeVar("T")
 
@@ -19,11 +19,14 @@ class NotStrict(Exception):
 def read_document(text: bytes, kind: type[T]) -> T:
     """A document that people write, as a Struct; raises NotStrict, which says what is wrong where.
 
-    A byte order mark is accepted, as Windows editors write it.
+    A byte order mark is accepted.
     """
-    if text.startswith(UTF16):
-        raise NotStrict("it is UTF-16: save it as UTF-8")
     return read_struct(text.removeprefix(BOM_UTF8), kind)
+
+
+def encoding_of(text: bytes) -> str:
+    """UTF-8, or UTF-16 or UTF-32 as Windows shells write it, with a byte order mark or without."""
+    return "-".join(json.detect_encoding(text[:4]).upper().split("-")[:2])
 
 
 def read_struct(text: bytes, kind: type[T], max_depth: int = MAX_DEPTH) -> T:
@@ -39,16 +42,23 @@ def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The object that the text holds; raises NotStrict, whose message never quotes it."""
     try:
         document = _DECODER.decode(text.decode())
-    except json.JSONDecodeError as error:
-        raise NotStrict(f"not JSON: line {error.lineno}, column {error.colno}") from None
-    except (ValueError, RecursionError):
-        raise NotStrict("not strict JSON") from None
+    except (ValueError, RecursionError) as error:
+        raise NotStrict(_fault(text, error)) from None
     if not isinstance(document, dict):
         raise NotStrict("not an object")
     # Decoded UTF-8 holds half a surrogate only if it was escaped.
     if b"\\u" in text or text.count(b"{") + text.count(b"[") > max_depth:
         _check(document, max_depth)
     return document
+
+
+def _fault(text: bytes, error: Exception) -> str:
+    encoding = encoding_of(text)
+    if encoding != UTF_8:
+        return f"it is {encoding}: save it as UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: line {error.lineno}, column {error.colno}"
+    return "not strict JSON"
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Documents that decide who may call: where they are, and how one is fetched."""
 
 import ssl
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -45,7 +46,8 @@ class HttpsHost:
         if not host or not (tls or (parts.scheme == "http" and host in _LOOPBACK)):
             raise ValueError("an https address is needed")
         self._name = parts.netloc
-        self._address, self._proxy = (host, parts.port or (443 if tls else 80)), proxy_of(host)
+        self._address = host, parts.port or (443 if tls else 80)
+        self._proxy = proxy_of(self._name) if tls else None
         self._tls = tls
 
     @cached_property
@@ -134,7 +136,7 @@ def _cause(error: Exception) -> str:
 def _file(path: str, max_bytes: int) -> Fetch:
     def read() -> bytes:
         with Path(path).open("rb") as file:
-            return file.read(max_bytes + 1)
+            return file.read(max_bytes + 4).removeprefix(BOM_UTF8)
 
     return read
 

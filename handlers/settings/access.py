@@ -107,7 +107,7 @@ def _trust(environ: Environ) -> Trust:
 
 
 def _proxy_of(environ: Environ) -> Callable[[str], Proxy | None]:
-    if not (environ.get("https_proxy") or environ.get("HTTPS_PROXY")):
+    if not ("https_proxy" in environ or "HTTPS_PROXY" in environ):
         return lambda _host: None
     from handlers.settings.proxy import read_proxy  # noqa: PLC0415 — few have one
 

@@ -9,10 +9,15 @@ from temporal_codec.https import Proxy
 
 
 def read_proxy(environ: Environ) -> Callable[[str], Proxy | None]:
-    """What gives a host's proxy, or None; raises SettingsError, which shows no address."""
+    """What gives the proxy that leads to HOST or HOST:PORT, or None.
+
+    Raises SettingsError, which shows no address.
+    """
     url, bypassed = (
-        environ.get(n) or environ.get(n.upper(), "") for n in ("https_proxy", "no_proxy")
+        environ.get(n, environ.get(n.upper(), "")) for n in ("https_proxy", "no_proxy")
     )
+    if not url:
+        return lambda _host: None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
         host, port = parts.hostname, parts.port or 80

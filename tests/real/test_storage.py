@@ -73,7 +73,7 @@ def test_the_service_holds_references_and_no_plaintext(stage: Stage) -> None:
     raw = json.dumps(stage.show())
     assert "canary" not in raw
     assert len(raw) < len(TEXT) / 10
-    events = HistoryFile("raw", raw.encode())
+    (events,) = HistoryFile.of("raw", raw.encode())
     found = [place for index, event in enumerate(events) for place in walk(event, index)]
     assert {place.state for place in found} == {State.ENCRYPTED, State.VISIBLE}
     data = stage.show()["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"]

@@ -7,8 +7,10 @@ import threading
 import tracemalloc
 from base64 import b64encode
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.utils import get_environ_proxies
 
 from handlers.access.documents import FetchError, HttpsHost, https_document, open_document
 from handlers.settings.environ import SettingsError
@@ -221,14 +223,52 @@ def test_a_proxy_is_used_and_given_its_credentials(
     assert b"Proxy-Authorization: Basic " + b64encode(b"user:p@ss") in asked[0]
 
 
-@pytest.mark.parametrize("no_proxy", ["localhost", "*", "other,localhost", ".localhost"])
+@pytest.mark.parametrize(
+    "no_proxy", ["localhost", "*", "other, LOCALHOST", ".localhost", "localhost:{port}"]
+)
 def test_no_proxy_is_honoured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxy: str
 ) -> None:
     with over_tls(tmp_path, answer_ok) as port:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-        proxy_of = read_proxy({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": no_proxy})
-        assert https_document(f"https://localhost:{port}/jwks", proxy_of)() == b"{}"
+        given = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": no_proxy.format(port=port)}
+        assert https_document(f"https://localhost:{port}/jwks", read_proxy(given))() == b"{}"
+
+
+PROXY = "http://127.0.0.1:1"
+FORMS = {
+    "upper case": {"HTTPS_PROXY": PROXY},
+    "lower case": {"https_proxy": PROXY, "HTTPS_PROXY": "http://other:2"},
+    "unset in lower case": {"https_proxy": "", "HTTPS_PROXY": PROXY},
+    "no scheme": {"HTTPS_PROXY": "127.0.0.1:1"},
+    "not in the list": {"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/8,other:443,a.example.co"},
+    "another port": {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example.com:444"},
+    "the port": {"HTTPS_PROXY": PROXY, "NO_PROXY": "a.example.com:8443"},
+    "the domain": {"HTTPS_PROXY": PROXY, "NO_PROXY": ".example.com"},
+    "the list in lower case": {"HTTPS_PROXY": PROXY, "NO_PROXY": "*", "no_proxy": "other"},
+    "an empty list in lower case": {"HTTPS_PROXY": PROXY, "NO_PROXY": "*", "no_proxy": ""},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_proxy_is_chosen_as_botocore_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same process, from the same variables."""
+    for variable in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in FORMS[name].items():
+        monkeypatch.setenv(variable, value)
+    url = "https://a.example.com:8443/jwks"
+    chosen = read_proxy(FORMS[name])(urlsplit(url).netloc)
+    theirs = get_environ_proxies(url).get("https")
+    assert (chosen is None) == (theirs is None)
+    assert chosen is None or f"{chosen.host}:{chosen.port}" in str(theirs)
+
+
+def test_http_on_this_machine_needs_no_proxy() -> None:
+    """HTTPS_PROXY is for https; a proxy would look for the server on its own machine."""
+    with listening(answer_ok) as port:
+        proxy_of = read_proxy({"HTTPS_PROXY": PROXY})
+        assert https_document(f"http://127.0.0.1:{port}/jwks", proxy_of)() == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -249,6 +289,17 @@ def test_a_file_is_read_each_time_and_bounded(tmp_path: Path) -> None:
     file.write_bytes(b"1234567890")
     assert fetch() == b"1234567890"
     file.write_bytes(b"12345678901")
+    with pytest.raises(FetchError, match="more than 10 bytes"):
+        fetch()
+
+
+def test_a_byte_order_mark_of_a_file_is_taken(tmp_path: Path) -> None:
+    """Windows editors write it. It does not count."""
+    file = tmp_path / "a folder's #1 & $HOME ключ"
+    fetch = open_document(f"file:{file}", 10)
+    file.write_bytes(b"\xef\xbb\xbf1234567890")
+    assert fetch() == b"1234567890"
+    file.write_bytes(b"\xef\xbb\xbf12345678901")
     with pytest.raises(FetchError, match="more than 10 bytes"):
         fetch()
 

@@ -6,7 +6,7 @@ from getpass import getpass
 from pathlib import Path
 
 from temporal_codec.cli.errors import WrongUsage
-from temporal_codec.strict_json import UTF16
+from temporal_codec.strict_json import UTF_8, encoding_of
 
 VARIABLE = "TEMPORAL_CODEC_TOKEN"
 CLI_VARIABLE = "TEMPORAL_CODEC_AUTH"
@@ -58,6 +58,7 @@ def _read(file: Path) -> str:
             text = opened.read(_ENOUGH + 1)
     except OSError as error:
         raise WrongUsage(f"--token-file: cannot read {file}: {error.strerror}.") from None
-    if text.startswith(UTF16):
-        raise WrongUsage(f"--token-file: {file} is UTF-16. Save it as UTF-8.")
+    encoding = encoding_of(text)
+    if encoding != UTF_8:
+        raise WrongUsage(f"--token-file: {file} is {encoding}. Save it as UTF-8.")
     return text.decode(errors="replace")

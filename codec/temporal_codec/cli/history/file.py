@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from temporal_codec.cli.errors import NoHistory
 from temporal_codec.cli.history.forms import Events, events_of
-from temporal_codec.cli.history.text import MAX_BYTES, STDIN, as_utf8, read_text
+from temporal_codec.cli.history.text import MAX_BYTES, STDIN, read_text
 from temporal_codec.strict_json import NotStrict, read_object
 
 __all__ = ["MAX_BYTES", "STDIN", "HistoryFile", "Json", "read_text"]
@@ -23,23 +23,23 @@ class HistoryFile:
     So the memory that this takes is the file's size plus one event.
     """
 
-    def __init__(self, name: str, text: bytes | Events) -> None:
-        """Take a name for error messages, and a text or its events; raises NoHistory."""
+    def __init__(self, name: str, events: Events) -> None:
+        """Take a name for error messages, and the texts of the events."""
         self._name = name
-        if isinstance(text, bytes):
-            found = events_of(name, as_utf8(name, text))
-            if len(found) > 1:
-                raise NoHistory(f"{name} holds {len(found)} histories. Use one of them alone.")
-            text = found[0]
-        self._events: Events = text
+        self._events = events
 
     @classmethod
     def read(cls, path: Path) -> Sequence["HistoryFile"]:
         """Read the histories of a file; raises NoHistory."""
-        found = events_of(str(path), read_text(path))
+        return cls.of(str(path), read_text(path))
+
+    @classmethod
+    def of(cls, name: str, text: bytes) -> Sequence["HistoryFile"]:
+        """The histories of a text in UTF-8; raises NoHistory."""
+        found = events_of(name, text)
         if len(found) == 1:
-            return [cls(str(path), found[0])]
-        return [cls(f"{path}: history {number}", each) for number, each in enumerate(found, 1)]
+            return [cls(name, found[0])]
+        return [cls(f"{name}: history {number}", each) for number, each in enumerate(found, 1)]
 
     def __len__(self) -> int:
         return len(self._events)

@@ -1,10 +1,7 @@
-"""The forms in which people have histories, each turned into lists of events.
+"""Texts as people have them, each turned into the lists of events of its histories.
 
-{"events": [...]}                     the CLI's and the Web UI's exports
-{"history": {"events": [...]}}        an answer of the Temporal Service's HTTP API
-[event, ...]                          an older Web UI's; the CLI's lines of JSON
-[{"events": [...]}, ...]              an archive: batches of one history
-{"items": [{"history": ...}, ...]}    Temporal Cloud's export: one history for each workflow
+A text is JSON, in which several parts can be in a list or follow each other, or an export of
+Temporal Cloud in protobuf.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +10,7 @@ from typing import Any
 import msgspec
 
 from temporal_codec.cli.errors import NoHistory
+from temporal_codec.cli.history.part import Batch, History, Part, number_of
 from temporal_codec.errors import install
 
 _EXPORT = (
@@ -22,33 +20,12 @@ _ACTIVITIES = (
     "holds activities of their own beside workflows, which are not supported. Export workflows "
     "alone."
 )
+_PADDING = b" \t\r\n\0"  # some programs fill files up with NUL
+_PARTS = msgspec.json.Decoder(msgspec.Raw)
 Events = Sequence[msgspec.Raw]
 
 
-class _Batch(msgspec.Struct):
-    events: list[msgspec.Raw]
-
-
-class _Execution(msgspec.Struct):
-    history: _Batch
-
-
-class _Document(msgspec.Struct):
-    events: list[msgspec.Raw] | None = None
-    items: list[_Execution] | None = None
-    workflows: list[_Execution] | None = None
-    activities: list[msgspec.Raw] | None = None
-    history: _Batch | None = None
-    next_page_token: str | None = msgspec.field(default=None, name="nextPageToken")
-
-
-class _Start(msgspec.Struct):
-    events: msgspec.Raw = msgspec.Raw()
-    history: msgspec.Raw = msgspec.Raw()
-    event_id: str | int | None = msgspec.field(default=None, name="eventId")
-
-
-def events_of(name: str, text: bytes) -> list[Events]:
+def events_of(name: str, text: bytes) -> Sequence[Events]:
     """The events of each history in a text; raises NoHistory."""
     if not text.strip():
         raise NoHistory(f"{name} is empty. {_EXPORT}")
@@ -61,11 +38,12 @@ def events_of(name: str, text: bytes) -> list[Events]:
     return found
 
 
-def _read(name: str, text: bytes) -> list[Events]:
-    if text.lstrip()[:1] not in (b"{", b"["):
-        return list(_from_protobuf(name, text))
+def _read(name: str, text: bytes) -> Sequence[Events]:
+    trimmed = text.strip(_PADDING)
+    if not trimmed.startswith((b"{", b"[")):
+        return list(_from_protobuf(name, text)) if trimmed else []
     try:
-        return _from_json(name, text.strip())
+        return _from_json(name, trimmed)
     except msgspec.MsgspecError:
         # A line break is the first byte of an export in protobuf, too; any may follow.
         if text.startswith(b"\n"):
@@ -73,71 +51,68 @@ def _read(name: str, text: bytes) -> list[Events]:
         raise
 
 
-def _from_json(name: str, text: bytes) -> list[Events]:
+def _from_json(name: str, text: bytes) -> Sequence[Events]:
+    parts = _PARTS.decode_lines(text)  # each may have any number of lines
     if text.startswith(b"["):
-        return _from_list(name, msgspec.json.decode(text, type=list[msgspec.Raw]))
-    try:
-        document = msgspec.json.decode(text, type=_Document)
-    except msgspec.DecodeError:
-        lines = _LINES.decode_lines(text)
-        if len(lines) < 2:
-            raise
-        return _from_list(name, lines)
-    forms = (document.events, document.items, document.workflows, document.history)
-    if sum(each is not None for each in forms) > 1:
-        raise NoHistory(f"{name} holds histories in two forms. {_EXPORT}")
-    if document.events is not None:
-        return [document.events]
-    if document.next_page_token:
-        raise NoHistory(f"{name} is one page of a history, and more follow. {_EXPORT}")
-    if document.history is not None:
-        return [document.history.events]
-    if document.activities:
-        raise NoHistory(f"{name} {_ACTIVITIES}")
-    executions = document.items or document.workflows or []
-    return [execution.history.events for execution in executions]
+        lists = [msgspec.json.decode(each, type=Batch) for each in parts]
+        return [history for each in lists for history in _joined(name, each)]
+    alone = _part(name, parts[0]) if len(parts) == 1 else Part()
+    return _joined(name, parts) if alone.events is None else [alone.events]
 
 
-_LINES = msgspec.json.Decoder(msgspec.Raw)
-
-
-def _from_list(name: str, raw: Sequence[msgspec.Raw]) -> list[Events]:
-    if not raw:
-        return []
-    first = msgspec.json.decode(raw[0], type=_Start)
-    if bytes(first.history):
-        return [msgspec.json.decode(each, type=_Execution).history.events for each in raw]
-    if bytes(first.events):
-        return [_joined(name, raw)]
-    return [raw]
-
-
-def _joined(name: str, batches: Sequence[msgspec.Raw]) -> Events:
-    events: list[msgspec.Raw] = []
-    for number, raw in enumerate(batches, 1):
+def _joined(name: str, parts: Batch) -> list[Batch]:
+    # The histories of parts that follow each other, of which several may be one history's.
+    found: list[Batch] = []
+    more_follow = False
+    for number, raw in enumerate(parts, 1):
         try:
-            batch = msgspec.json.decode(raw, type=_Batch).events
+            part = _part(name, raw)
+            begun = len(found)
+            found += part.wholes
+            fits = all(_put(each, found, any_number=part.is_event) for each in part.batches(raw))
         except msgspec.MsgspecError:
-            batch = []
-        if not batch or not _follows(events, batch):
+            if number == 1:
+                raise
+            fits = False
+        if not fits:
             raise NoHistory(
-                f"{name}: batch {number} of the archive is broken, or batches are missing before "
-                "it. Get the archive again."
+                f"{name}: batch {number} of the archive is broken or there twice, or batches are "
+                "missing before it. Get the archive again."
             )
-        events += batch
-    return events
+        if more_follow and len(found) > begun:
+            break
+        more_follow = part.more_follow
+    if more_follow:
+        raise NoHistory(
+            f"{name} has one page of a history, and more follow. Put all of its pages into the "
+            "file, one after the other."
+        )
+    return found
 
 
-def _follows(events: Events, batch: Events) -> bool:
-    if not events:
-        return True
-    last, first = (_id(msgspec.json.decode(each, type=_Start)) for each in (events[-1], batch[0]))
-    return last is None or first is None or first == last + 1
+def _part(name: str, raw: msgspec.Raw) -> Part:
+    part = msgspec.json.decode(raw, type=Part)
+    if not part.forms:
+        raise msgspec.ValidationError
+    if part.forms > 1:
+        raise NoHistory(f"{name} holds histories in two forms. {_EXPORT}")
+    if part.activities:
+        raise NoHistory(f"{name} {_ACTIVITIES}")
+    return part
 
 
-def _id(event: _Start) -> int | None:
-    text = str(event.event_id)
-    return int(text) if text.isdecimal() and len(text) < 20 else None
+def _put(batch: Batch, found: list[Batch], *, any_number: bool) -> bool:
+    """Put a batch behind what it follows, or let a history begin with it; whether it can be."""
+    if not batch:
+        return False
+    last, first = (number_of(found[-1][-1]) if found else 0), number_of(batch[0])
+    begins = first == 1 and not (found and bytes(found[-1][0]) == bytes(batch[0]))
+    follows = any_number or last is None or first is None or first == last + 1
+    if begins or (follows and not found):
+        found.append([*batch])
+    elif follows:
+        found[-1] += batch
+    return begins or follows
 
 
 def _from_protobuf(name: str, data: bytes) -> Iterator[Events]:
@@ -170,4 +145,4 @@ def _from_protobuf(name: str, data: bytes) -> Iterator[Events]:
         raise NoHistory(f"{name} {_ACTIVITIES}")
     for execution in export.workflows if hasattr(export, "workflows") else export.items:
         text = MessageToJson(execution.history, indent=None).encode()
-        yield msgspec.json.decode(text, type=_Document).events or []
+        yield msgspec.json.decode(text, type=History).events

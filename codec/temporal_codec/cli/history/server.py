@@ -51,7 +51,7 @@ def fetch(
         # What is wrong with it could quote an API key.
         raise NoHistory("Temporal's configuration file is invalid. Correct it.") from None
     try:
-        return HistoryFile(workflow_id, asyncio.run(text()).encode())
+        return HistoryFile.of(workflow_id, asyncio.run(text()).encode())[0]
     except RPCError as error:
         raise NoHistory(
             f"The Temporal Service denied this history ({error.status.name}). Check the workflow's "

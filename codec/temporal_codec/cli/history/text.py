@@ -1,8 +1,9 @@
-"""The text of a file that people have: plain or compressed, in UTF-8 or UTF-16."""
+"""The text of a file that people have: plain or compressed, in any form of Unicode."""
 
+import json
 import sys
 import zlib
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from temporal_codec.cli.errors import NoHistory
@@ -10,6 +11,8 @@ from temporal_codec.cli.errors import NoHistory
 MAX_BYTES = 256 * 1024 * 1024
 STDIN = Path("-")
 _GZIP = b"\x1f\x8b"
+_UTF_8 = {"utf-8", "utf-8-sig"}
+_JSON = (b"{", b"[")  # what is binary can have the zeros of UTF-16
 
 
 def read_text(path: Path) -> bytes:
@@ -26,17 +29,18 @@ def read_text(path: Path) -> bytes:
         text = _inflated(path, text)
     if len(text) > MAX_BYTES:
         raise NoHistory(f"{path} is larger than {MAX_BYTES >> 20} MB. Export fewer workflows.")
-    return as_utf8(str(path), text)
+    return _as_utf8(path, text)
 
 
-def as_utf8(name: str, text: bytes) -> bytes:
-    """The same text in UTF-8 without a byte order mark; raises NoHistory."""
-    # Windows shells write UTF-16, and put a byte order mark in front.
-    if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+def _as_utf8(path: Path, text: bytes) -> bytes:
+    # Windows shells write UTF-16, with a byte order mark in front or without.
+    encoding = json.detect_encoding(text[:4])
+    marked = encoding in {"utf-16", "utf-32"}
+    if marked or (encoding not in _UTF_8 and text[:4].strip(b"\0")[:1] in _JSON):
         try:
-            return text.decode("utf-16").encode()
+            return text.decode(encoding).encode()
         except UnicodeError:
-            raise NoHistory(f"{name} is not valid UTF-16. Export it again.") from None
+            raise NoHistory(f"{path} is not valid {encoding[:6].upper()}. Get it again.") from None
     return text.removeprefix(BOM_UTF8)
 
 
@@ -50,7 +54,7 @@ def _inflated(path: Path, text: bytes) -> bytes:
             size += len(pieces[-1])
             if not stream.eof and size <= MAX_BYTES:
                 raise NoHistory(f"{path} ends early: its gzip data is incomplete. Get it again.")
-            text = stream.unused_data
+            text = stream.unused_data.lstrip(b"\0")  # tapes fill up with it
     except zlib.error:
         raise NoHistory(f"{path} is not valid gzip. Get it again.") from None
     return b"".join(pieces)

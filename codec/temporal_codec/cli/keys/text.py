@@ -11,7 +11,7 @@ from pybase64 import b64decode
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
-from temporal_codec.strict_json import UTF16
+from temporal_codec.strict_json import UTF_8, encoding_of
 
 # Older than any new key: an imported key decrypts, and encrypts only if no newer key does.
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -54,13 +54,14 @@ def parse_key(given: bytes) -> bytes:
 
     The two cannot be confused: base64 of 32 bytes has 43 characters or, padded, 44.
     """
-    if given.startswith(UTF16):
-        raise WrongUsage("This key is UTF-16. Save it as UTF-8.")
-    # Editors add a line break, Windows a byte order mark; only these are removed.
+    encoding = encoding_of(given)
+    if encoding != UTF_8:
+        raise WrongUsage(f"This key is {encoding}. Save it as UTF-8.")
+    # Editors add a line break, Windows a byte order mark; only these are removed from a text.
     text = given.removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
     if not text:
         raise WrongUsage("There is no key in the input. Pipe the key in, or use --key-file.")
-    key = text if len(text) == KEY_BYTES else _from_base64(text)
+    key = text if len(text) == KEY_BYTES else _from_base64(text.strip())
     if key is None or len(key) != KEY_BYTES:
         raise WrongUsage(
             f"This is not an AES-256 key. Use {KEY_BYTES} bytes of text, as Temporal's samples do, "

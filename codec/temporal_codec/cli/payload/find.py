@@ -1,17 +1,18 @@
 """Finds references to payloads in S3, in an exported history or in payloads as JSON."""
 
 import json
-from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 
 from temporal_codec import wire
 from temporal_codec.cli.errors import CliError, NoHistory
-from temporal_codec.cli.history.file import HistoryFile, Json
+from temporal_codec.cli.history.file import HistoryFile
 from temporal_codec.cli.history.inner import places
+from temporal_codec.cli.history.part import Part
 from temporal_codec.cli.history.places import Place, is_payload
 from temporal_codec.cli.history.system import SystemOperations
 from temporal_codec.errors import PayloadError, WireError
@@ -26,10 +27,8 @@ _MOST_SHOWN = 20
 
 def payloads_of(name: str, text: bytes) -> Iterator[Received]:
     """The payloads of an exported history, or of payloads as JSON; raises CliError."""
-    system = SystemOperations()
-    for index, event in enumerate(_events(name, text)):
-        for _, payload in _listed(name, event, index, system):
-            yield payload
+    for each in _payloads(name, text):
+        yield from _received(name, each)
 
 
 class Found(NamedTuple):
@@ -71,23 +70,20 @@ def _undecoded(failed: list[PayloadError]) -> str:
 
 
 def _found(name: str, text: bytes, keys: Keys) -> Iterator[list[Found]]:
-    system = SystemOperations()
-    for index, event in enumerate(_events(name, text)):
-        listed = _listed(name, event, index, system)
-        outcomes = decode([payload for _, payload in listed], keys)
+    for listed in _payloads(name, text):
+        payloads = _received(name, listed)
         yield [
             Found(place.path, _reference(payload, outcome))
-            for (place, payload), outcome in zip(listed, outcomes, strict=True)
+            for place, payload, outcome in zip(
+                listed, payloads, decode(payloads, keys), strict=True
+            )
         ]
 
 
-def _listed(
-    name: str, event: Json, index: int, system: SystemOperations
-) -> list[tuple[Place, Received]]:
-    listed = [each for each in places(event, index, system) if is_payload(each.value)]
+def _received(name: str, listed: Sequence[Place]) -> Sequence[Received]:
     body = json.dumps({"payloads": [each.value for each in listed]}).encode()
     try:
-        return list(zip(listed, wire.read(body), strict=True))
+        return wire.read(body)
     except WireError as error:
         raise NoHistory(f"{name} has a malformed payload: {error}") from None
 
@@ -101,16 +97,15 @@ def _reference(payload: Received, outcome: Outcome) -> Reference | PayloadError 
         return error
 
 
-class _Either(msgspec.Struct):
-    events: msgspec.Raw | None = None
-
-
-def _events(name: str, text: bytes) -> Iterator[Json]:
-    # A payload, or an object of payloads, is read as an event of a history would be.
-    text = text.removeprefix(BOM_UTF8)
+def _payloads(name: str, text: bytes) -> Iterator[list[Place]]:
+    # The places of each event that are payloads.
     try:
-        alone = not text.lstrip().startswith(b"[") and _is_alone(text)
-        yield from HistoryFile(name, b'{"events":[%b]}' % text if alone else text)
+        histories = _histories(name, text)
+        for number, history in enumerate(histories, 1):
+            before, system = f"history {number}: " if len(histories) > 1 else "", SystemOperations()
+            for index, event in enumerate(history):
+                found = [each for each in places(event, index, system) if is_payload(each.value)]
+                yield [replace(each, path=before + each.path) for each in found]
     except NoHistory:
         raise NoHistory(
             f"{name} is neither an exported history nor a payload as JSON. `temporal workflow show "
@@ -118,8 +113,19 @@ def _events(name: str, text: bytes) -> Iterator[Json]:
         ) from None
 
 
-def _is_alone(text: bytes) -> bool:
+def _histories(name: str, text: bytes) -> Sequence[HistoryFile]:
     try:
-        return msgspec.json.decode(text, type=_Either).events is None
+        return HistoryFile.of(name, text)
+    except NoHistory:
+        if _is_history(text):
+            raise
+        # A payload, or what holds payloads, is read as an event of a history would be.
+        listed = text if text.lstrip().startswith(b"[") else b"[%b]" % text
+        return HistoryFile.of(name, b'{"events":%b}' % listed)
+
+
+def _is_history(text: bytes) -> bool:
+    try:
+        return msgspec.json.decode(text, type=Part).forms > 0
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False

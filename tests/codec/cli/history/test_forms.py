@@ -28,7 +28,7 @@ from tests.rigs.processes import ROOT
 CASES = ROOT / "tests" / "rigs"
 DEVELOPMENT = ("--ring", "development")
 FIRST = event(STARTED, input=many(secret("a")))
-SECOND = {**FIRST, "eventId": "2"}
+SECOND, THIRD = ({**FIRST, "eventId": number} for number in "23")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_an_archive_of_batches_is_one_history(tmp_path: Path) -> None:
     assert "Decoded 2 payloads in 3 events." in said
 
 
-ARCHIVE = [{"events": [FIRST]}, {"events": [SECOND]}, {"events": [{**FIRST, "eventId": "3"}]}]
+ARCHIVE = [{"events": [FIRST]}, {"events": [SECOND]}, {"events": [THIRD]}]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,12 @@ ARCHIVE = [{"events": [FIRST]}, {"events": [SECOND]}, {"events": [{**FIRST, "eve
         [ARCHIVE[0], 5],
         [ARCHIVE[0], ARCHIVE[2]],
         [ARCHIVE[0], ARCHIVE[0]],
+        [{"events": [{"event_id": number}]} for number in (1, 3)],
     ],
-    ids=["no list", "no events", "empty", "no object", "one is missing", "one is there twice"],
+    ids=[
+        *("no list", "no events", "empty", "no object", "one is missing", "one is there twice"),
+        "one is missing, in snake case",
+    ],
 )
 @pytest.mark.parametrize("command", ["scan", "decode"])
 def test_an_archive_with_a_broken_batch_is_refused(
@@ -91,15 +95,84 @@ def test_an_archive_with_a_broken_batch_is_refused(
     assert not output.exists()
 
 
-def test_an_answer_of_the_http_api_is_a_history(file: Path) -> None:
+@pytest.mark.parametrize("token", ["nextPageToken", "next_page_token"])
+def test_an_answer_of_the_http_api_is_a_history(token: str, file: Path) -> None:
     """If it is whole: of several pages, the first alone would hide what follows."""
-    answer = {"history": {"events": [FIRST, SECOND]}, "archived": False, "nextPageToken": ""}
+    answer = {"history": {"events": [FIRST, SECOND]}, "archived": False, token: ""}
     file.write_text(json.dumps(answer))
     assert run("scan", file).said.startswith("encrypted")
-    file.write_text(json.dumps({**answer, "nextPageToken": "AAE="}))
+    page = {**answer, token: "AAE="}
+    file.write_text(json.dumps(page))
     done = run("scan", file)
     assert done.code == 2
     assert "one page of a history" in done.said
+    file.write_text(json.dumps(page) + json.dumps({"history": {"events": [THIRD]}}))
+    assert "3 events: 3 places encrypted" in run("scan", file).said
+
+
+def stored(*batches: Any, **header: Any) -> str:
+    """A file of an archive in S3."""
+    body = [{"events": batch} for batch in batches]
+    return json.dumps({"header": {"workflowId": "w", **header}, "body": body})
+
+
+@pytest.mark.parametrize("last", ["isLast", "is_last"])
+def test_the_files_of_an_archive_in_s3_are_one_history(last: str, file: Path) -> None:
+    """All of them, in their order: one alone would hide what is in the others."""
+    more, end = stored([FIRST], [SECOND]), stored([THIRD], **{last: True})
+    file.write_text(f"{more}\n{end}")
+    assert "3 events: 3 places encrypted" in run("scan", file).said
+    for parts, words in {
+        more: "more follow",
+        end: "missing before",
+        more + more + end: "there twice",
+        more + stored([{**FIRST, "eventTime": "other"}], **{last: True}): "more follow",
+    }.items():
+        file.write_text(parts)
+        done = run("scan", file)
+        assert done.code == 2
+        assert words in done.said
+
+
+OTHER = {**FIRST, "taskId": "7"}
+SEVERAL = {
+    "exports, one after the other": "".join(
+        json.dumps({"events": each}, indent=2) for each in ([FIRST, SECOND], [OTHER])
+    ),
+    "exports in lines": "\r\n".join(
+        json.dumps({"events": each}) for each in ([FIRST, SECOND], [OTHER])
+    ),
+    "exports in a list": json.dumps([{"events": [FIRST, SECOND]}, {"events": [OTHER]}]),
+    "archives in a list": json.dumps(
+        [{"events": [FIRST]}, {"events": [SECOND]}, {"events": [OTHER]}]
+    ),
+    "lists of events": json.dumps([FIRST, SECOND]) + json.dumps([OTHER]),
+    "events in lines": "\n\n".join(map(json.dumps, [FIRST, SECOND, OTHER])),
+    "exports of Temporal Cloud": "\n".join(
+        json.dumps({"items": [{"history": {"events": each}}]})
+        for each in ([FIRST, SECOND], [OTHER])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_histories_in_a_file_are_held_apart(name: str, file: Path) -> None:
+    """As a loop over workflows writes them: each begins with the first event."""
+    file.write_text(SEVERAL[name])
+    reports = json.loads(run("scan", file, "--json").said)["histories"]
+    assert [each["counts"]["encrypted"] for each in reports] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[{"execution": {"workflowId": "w"}, "memo": many(secret("a"))}], {"workflow": {}}, [[]], [{}]],
+    ids=["a list of workflows", "a description", "a list in a list", "nothing"],
+)
+def test_what_is_no_history_is_not_taken_for_one(document: Any, file: Path) -> None:
+    file.write_text(json.dumps(document))
+    done = run("scan", file)
+    assert done.code == 2
+    assert "is not an exported history" in done.said
 
 
 @pytest.mark.parametrize("other", ["history", "items", "workflows"])
@@ -185,7 +258,12 @@ SPELLINGS: dict[str, Callable[[str], bytes]] = {
     "UTF-8 with BOM": lambda each: each.encode("utf-8-sig"),
     "UTF-16": lambda each: each.encode("utf-16"),
     "UTF-16, big-endian": lambda each: b"\xfe\xff" + each.encode("utf-16-be"),
+    "UTF-16 without BOM": lambda each: each.encode("utf-16-le"),
+    "UTF-16, big-endian, without BOM": lambda each: each.encode("utf-16-be"),
+    "UTF-32": lambda each: each.encode("utf-32"),
+    "filled up with NUL": lambda each: each.encode() + bytes(512),
     "gzip": lambda each: gzip.compress(each.encode()),
+    "gzip, filled up": lambda each: gzip.compress(each.encode()) + bytes(512),
     "gzip in members": lambda each: (
         gzip.compress(each[:9].encode()) + gzip.compress(each[9:].encode())
     ),
@@ -204,8 +282,19 @@ def test_a_history_in_another_encoding_is_read(spelling: str, file: Path, ring: 
 
 @pytest.mark.parametrize(
     "data",
-    [gzip.compress(b'{"events":[]}')[:-4], b"\x1f\x8bnonsense", '{"a":1}'.encode("utf-16")[:-1]],
-    ids=["gzip that ends early", "no gzip", "half of UTF-16"],
+    [
+        gzip.compress(b'{"events":[]}')[:-4],
+        b"\x1f\x8bnonsense",
+        gzip.compress(b'{"events":[]}') + b"more",
+        '{"a":1}'.encode("utf-16")[:-1],
+        '{"a":1}'.encode("utf-16-le")[:-1],
+        " ".encode("utf-32") + b"\xff" * 4,
+        b" \n",
+    ],
+    ids=[
+        *("gzip that ends early", "no gzip", "more behind gzip", "half of UTF-16"),
+        *("half of UTF-16 without BOM", "no UTF-32", "blank"),
+    ],
 )
 def test_a_broken_encoding_is_refused(data: bytes, file: Path) -> None:
     file.write_bytes(data)

@@ -218,7 +218,19 @@ def test_a_byte_order_mark_is_taken_and_utf16_is_named(operator: Operator) -> No
     done = operator.keys("import", "--id", "a", typed=b"\xef\xbb\xbf" + SAMPLE_KEY + b"\r\n")
     assert done.code == 0, done.said
     assert [each.secret for each in operator.ring] == [SAMPLE_KEY]
-    done = operator.keys("import", "--id", "b", typed=SAMPLE_KEY.decode().encode("utf-16"))
-    assert done.code == 2
-    assert "This key is UTF-16. Save it as UTF-8." in done.said
-    assert len(operator.ring) == 1
+    key = SAMPLE_KEY.decode()
+    # The last two have 32 bytes.
+    for text in (key.encode("utf-16"), key.encode("utf-16-be"), key[:15].encode("utf-16")):
+        done = operator.keys("import", "--id", "b", typed=text)
+        assert done.code == 2
+        assert "This key is UTF-16. Save it as UTF-8." in done.said
+        assert len(operator.ring) == 1
+
+
+@pytest.mark.parametrize("around", ["{}\n\n", "  {}", "{} \t\r\n"])
+def test_blanks_around_base64_are_removed(operator: Operator, around: str) -> None:
+    """Copied keys have them; in a key that is text they would be a part of it."""
+    typed = around.format(b64encode(SAMPLE_KEY).decode()).encode()
+    assert operator.keys("import", "--id", "a", typed=typed).code == 0
+    assert [each.secret for each in operator.ring] == [SAMPLE_KEY]
+    assert operator.keys("import", "--id", "b", typed=SAMPLE_KEY + b"  ").code == 2

@@ -178,6 +178,16 @@ def test_it_is_found_in_a_history(user: User) -> None:
     assert "has no reference" in user.refused(history(plain, one), "--at", f"{place}[0]")
 
 
+def test_it_is_found_in_any_of_several_histories(user: User) -> None:
+    """Of an export, for example: the place names the history."""
+    one, other = user.store(secret(b'"1"')), user.store(secret(b'"2"'))
+    export = {"items": [{"history": history(each)} for each in (one, other)]}
+    assert "--at: events[0]" not in user.refused(export)
+    place = "history 2: events[0].workflowExecutionStartedEventAttributes.input[0]"
+    assert user.get(export, "--at", place).code == 0
+    assert user.output.read_bytes() == b'"2"'
+
+
 def test_an_encrypted_reference_is_found(user: User) -> None:
     """As workers write it whose codec runs after external storage."""
     bare = user.store(secret(CANARY))
