@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.codec.cli.terminal import PROGRAM
 from tests.deploy.roles import Stack
@@ -27,7 +28,15 @@ def blocks(page: str, heading: str) -> list[str]:
     text = (ROOT / "docs" / page).read_text()
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     found = re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
-    return [line.strip() for block in found for line in block.splitlines()]
+    lines = [line.strip() for block in found for line in block.splitlines()]
+    return [line for line in lines if line.startswith(("aws ", "temporal-codec "))]
+
+
+def row(start: str) -> list[str]:
+    """The `aws` commands in the row of the runbook that starts so, in order."""
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    (found,) = [line for line in page.splitlines() if line.startswith(f"| {start}")]
+    return re.findall(r"`(aws [^`]+)`", found)
 
 
 class Night:
@@ -52,7 +61,7 @@ class Night:
     def type(self, line: str, **names: str) -> Any:
         """Type a line with the names that it stands for."""
         for name, value in {**self.names, **names}.items():
-            line = re.sub(rf"(?<![\w-]){name}(?![\w])", value, line)
+            line = re.sub(rf"(?<![\w-])\$?{name}(?![\w])", value, line)
         if line.startswith("aws "):
             return aws(line, self.cloud.client, self.folder)
         return self.program(*shlex.split(line)[1:])
@@ -79,7 +88,8 @@ def test_a_policy_that_cannot_be_read_is_found_and_replaced(night: Night) -> Non
     night.policy({"grants": [{"namespaces": 1}]})
     night.stack.restart("Decode")
     assert night.stack.call("decode", *sealed) == (503, [])
-    outputs, alarms, failures, request = blocks("runbook.md", "The first five minutes")
+    outputs, alarms, doctor, failures, request = blocks("runbook.md", "The first five minutes")
+    assert doctor == "temporal-codec doctor $URL"
     told = dict(night.type(outputs))
     assert told["Endpoint"].startswith("https://")
     assert night.program("keys", "check", told["KeyRing"]).returncode == 0
@@ -115,6 +125,42 @@ def test_a_broken_ring_is_restored(night: Night) -> None:
     }
     night.type(restore, GOOD=stages["AWSPREVIOUS"], BAD=stages["AWSCURRENT"])
     assert night.program("keys", "check", f"secretsmanager:{night.ring}").returncode == 0
+
+
+def test_each_situation_is_seen_and_mended_as_its_row_says(night: Night) -> None:
+    """A deleted secret, a key that waits for its deletion, a rotation that hangs, no policy."""
+    secrets, keys = night.cloud.client("secretsmanager"), night.cloud.client("kms")
+    deleted, restore = row("The ring's secret was deleted")
+    secrets.delete_secret(SecretId=night.ring)
+    assert night.type(deleted) is not None
+    assert "restore" in night.program("keys", "check", f"secretsmanager:{night.ring}").stderr
+    night.type(restore)
+    assert night.type(deleted) is None
+    of_secret, state, cancel, enable = row("The ring's KMS key is disabled")
+    key = night.type(of_secret)
+    keys.schedule_key_deletion(KeyId=key)
+    assert night.type(state, KEY=key)[0] == "PendingDeletion"
+    night.type(cancel, KEY=key)
+    night.type(enable, KEY=key)
+    assert night.type(state, KEY=key)[0] == "Enabled"
+    pending, unmark, rotate = row("A rotation hangs")
+    held = secrets.get_secret_value(SecretId=night.ring)["SecretString"]
+    made = secrets.put_secret_value(
+        SecretId=night.ring, SecretString=held, VersionStages=["AWSPENDING"]
+    )
+    assert [made["VersionId"], ["AWSPENDING"]] in night.type(pending)
+    night.type(unmark, VERSION=made["VersionId"])
+    assert not any("AWSPENDING" in (stages or []) for _, stages in night.type(pending))
+    before = len(json.loads(held)["keys"])
+    night.type(rotate)
+    assert len(night.cloud.ring(night.ring, keys=before + 1)) == before + 1
+    look, store = row("The policy's parameter was deleted")
+    night.cloud.client("ssm").delete_parameter(Name="/bad-night/access-policy")
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        night.type(look)
+    (night.folder / "policy.json").write_text(json.dumps({"grants": [GRANT]}))
+    night.type(store)
+    assert night.type(look) is not None
 
 
 def test_a_deleted_ring_and_a_deleted_key_come_back(night: Night) -> None:

@@ -54,7 +54,9 @@ def test_every_cache_is_explained_with_its_times() -> None:
     assert (caches["policy"][-1], caches["jwks"][-1]) == ("1 hour", "1 hour")
 
 
-@pytest.mark.parametrize("heading", ["alarm", "reason", "undecoded", "cache"])
+@pytest.mark.parametrize(
+    "heading", ["alarm", "report", "situation", "reason", "undecoded", "cache"]
+)
 def test_no_cell_is_empty(heading: str) -> None:
     """Every row says what it means and what to do."""
     table = rows(heading)
