@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,7 +17,7 @@ from handlers.settings.rotation import rotation_settings
 from temporal_codec.aws import error_code, make_client
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import LAST_GOOD, ROTATION_WAIT, new_key
-from temporal_codec.keys.keyring import Keyring, with_key, without_key
+from temporal_codec.keys.keyring import Keyring, same_text, with_key, without_key
 from temporal_codec.keys.secrets_manager import CURRENT, PENDING, PREVIOUS, secret_text
 
 Event = dict[str, Any]
@@ -147,7 +146,7 @@ def check_addition(old: bytes, new: bytes, now: datetime) -> None:
     """Raise RotationError unless `new` is `old` plus one key that seals late enough."""
     before, after = Keyring.from_json(old), Keyring.from_json(new)
     added = [*after][-1:]
-    if not added or without_key(new, added[0].id) != msgspec.json.encode(msgspec.json.decode(old)):
+    if not added or not same_text(old, without_key(new, added[0].id)):
         raise RotationError(
             "the new version is not the current one plus one key: the ring was changed meanwhile. "
             "The next rotation starts over"

@@ -13,6 +13,10 @@ LEEWAY_SECONDS = 60
 _EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}")  # ASCII, and one @
 # The claim `typ` as Keycloak has it; other providers leave it out.
 _TYPES = {"access": {"bearer", "jwt", "at+jwt"}, "id": {"id", "jwt"}}
+# Claims with which other providers say what a token is for, and what a bearer token is not.
+_PURPOSES = ("token_type", "type", "purpose")
+_REFRESH = frozenset({"refresh", "refresh_token", "offline", "logout", "logout_token"})
+_OTHER = {"access": _REFRESH | {"id", "id_token"}, "id": _REFRESH | {"access", "access_token"}}
 MAX_TEXT = 256
 
 
@@ -39,11 +43,13 @@ def _check_kind(claims: dict[str, Any], issuer: Issuer, audiences: list[str]) ->
         refuse("token_use")
     if not isinstance(kind, str) or kind.lower() not in _TYPES[issuer.token_use]:
         refuse("the claim typ")
+    if {str(claims.get(name)).lower() for name in _PURPOSES} & _OTHER[issuer.token_use]:
+        refuse("of another kind")
     if "events" in claims:
         refuse("a logout token")
     if "cnf" in claims and not issuer.accepts_bound:
         refuse("bound to a key (cnf)")
-    if not wants_id and {"nonce", "at_hash"} <= claims.keys():
+    if not wants_id and {"at_hash", "c_hash"} & claims.keys():
         refuse("an ID token")
     if wants_id and len(audiences) > 1 and claims.get("azp") not in issuer.audiences:
         refuse("azp")
@@ -59,9 +65,6 @@ def identify(claims: dict[str, Any], issuer: Issuer, **more: Any) -> Identity:  
         subject=subject,
         email=email,
         issuer=issuer.issuer,
-        permissions=read_permissions(
-            claims.get(issuer.permissions_claim), issuer.permissions_regex
-        ),
         groups=_groups(claims, issuer.groups_claim),
         claims=claims,
         issuer_name=issuer.name,

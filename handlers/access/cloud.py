@@ -31,8 +31,8 @@ MAX_REMEMBERED = 1024
 # So many namespaces that are not held may one person ask for in a minute.
 MAX_NEW = 60
 _MINUTE = 60
-# What held once at start holds.
-_FOREVER = Life(fresh=math.inf, last_good=math.inf, cooldown=30)
+# What held once at start holds; when a clock is set back it is asked for anew, and not lost.
+_FOREVER = Life(fresh=1e9, last_good=math.inf, cooldown=30)
 
 _NO_PERSON = "; Temporal Cloud is asked by e-mail address, and a service account has none"
 _ACCOUNT_ROLES = frozenset({"ROLE_OWNER", "ROLE_ADMIN"})

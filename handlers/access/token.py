@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from handlers.access import claims as token_claims
 from handlers.access import jws
 from handlers.access.jwks import UnknownKid
@@ -90,7 +92,11 @@ class Verifier:
         except UnknownKid:
             refuse("unknown kid")
         signed.check(key)
-        return identity
+        # A trust document's regular expression may be slow: only an issuer's own text gets there.
+        permissions = token_claims.read_permissions(
+            claims.get(issuer.permissions_claim), issuer.permissions_regex
+        )
+        return replace(identity, permissions=permissions)
 
     def is_stale(self, identity: Identity) -> bool:
         """Whether the keys of this identity's issuer are past their fresh time."""

@@ -108,6 +108,24 @@ def test_old_keys_stay_byte_for_byte_with_all_that_is_in_the_ring(aws: Any) -> N
         assert len(now["keys"]) == 3 + count
 
 
+def test_a_ring_that_an_editor_marked_is_rotated(aws: Any) -> None:
+    """A byte order mark is read by servers, so that it must not stop each rotation for ever."""
+    secret = new_secret(aws, "\ufeff" + Keyring([key(1)]).to_json().decode())
+    for count in (2, 3):
+        rotate(aws, secret)
+        assert len(ring(aws, secret)) == count
+
+
+def test_a_ring_with_what_cannot_be_kept_is_not_rotated(aws: Any) -> None:
+    """It fails before a version is made, and says why."""
+    written = Keyring([key(1)]).to_json().decode().rstrip().removesuffix("}") + ',"n":1e400}'
+    secret = new_secret(aws, written)
+    version = request_rotation(aws, secret)
+    with pytest.raises(RotationError, match="a number that cannot be kept"):
+        run(secret, version, "createSecret")
+    assert text(aws, secret) == written
+
+
 def stages(aws: Any, secret: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = aws.describe_secret(SecretId=secret)["VersionIdsToStages"]
     return found

@@ -86,7 +86,7 @@ def with_key(text: bytes, key: Key) -> bytes:
     Raises KeyringError if the text is no ring, has the id already, or would grow too large.
     """
     Keyring([*Keyring.from_json(text), key])
-    document = msgspec.json.decode(text.removeprefix(BOM_UTF8))
+    document = _document(text)
     document["keys"].append(msgspec.to_builtins(_entry(key)))
     longer = msgspec.json.encode(document)
     if len(longer) > MAX_RING_BYTES:
@@ -114,10 +114,22 @@ def with_disabled(text: bytes, key_id: str, *, disabled: bool) -> bytes:
     return msgspec.json.encode(document)
 
 
+def same_text(one: bytes, other: bytes) -> bool:
+    """Whether two texts hold the same, however it is written; raises KeyringError."""
+    return msgspec.json.encode(_document(one)) == msgspec.json.encode(_document(other))
+
+
 def _document_with(text: bytes, key_id: str) -> Any:  # noqa: ANN401 — JSON
     if key_id not in {key.id for key in Keyring.from_json(text)}:
         raise KeyringError("it has no key of this id")
-    return msgspec.json.decode(text.removeprefix(BOM_UTF8))
+    return _document(text)
+
+
+def _document(text: bytes) -> Any:  # noqa: ANN401 — JSON
+    try:
+        return msgspec.json.decode(text.removeprefix(BOM_UTF8))
+    except msgspec.MsgspecError:
+        raise KeyringError("it has a number that cannot be kept") from None
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):
@@ -158,6 +170,7 @@ def _secret(text: str) -> bytes:
 
 def _date(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        date = datetime.fromisoformat(text)
+        return date.astimezone(UTC) if date.tzinfo else date
+    except (ValueError, OverflowError):
         raise KeyringError("an activation_date must look like 2026-11-23T00:00:00Z") from None

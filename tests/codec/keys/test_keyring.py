@@ -103,6 +103,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "key not base64": (ring_text(entry(key="!" * 44)), r"keys\[0\]: a key must be standard base64"),
     "key of base64url": (ring_text(entry(key="-" * 43 + "=")), "standard base64"),
     "date without zone": (ring_text(entry(activation_date="2026-11-23T00:00:00")), "time zone"),
+    "date before all dates": (
+        ring_text(entry(activation_date="0001-01-01T00:00:00+01:00")),
+        "activation_date must look",
+    ),
     "date that is none": (ring_text(entry(activation_date="soon")), "activation_date must look"),
     "two of one id": (ring_text(entry(), entry()), "two keys have the same id"),
     "too large": (b" " * 65_537, "at most 65536 bytes"),

@@ -750,6 +750,16 @@ def test_the_canary_is_asked_for_once(cloud: CloudAuthorizer, account: CloudOps)
     assert account.canaries == 1
 
 
+def test_a_clock_that_is_set_back_loses_no_canary(
+    cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
+) -> None:
+    """J7: in an outage it is stale, as all that was found is, and everybody is still let in."""
+    assert allows(cloud) == EVERYTHING
+    clock.wall -= 1
+    account.fault, account.canary_fault = "500", 500
+    assert allows(cloud) == EVERYTHING
+
+
 def test_a_hundred_at_once_ask_once(cloud: CloudAuthorizer, account: CloudOps) -> None:
     """Single flight."""
     account.open.clear()

@@ -401,6 +401,22 @@ def test_permissions_by_a_name_and_a_pattern_of_one_s_own() -> None:
     assert identity.permissions == (("a:b", "Read"),)
 
 
+def test_a_regular_expression_reads_verified_tokens_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's may take exponential time, and anybody can write a token that is not signed."""
+    read: list[Any] = []
+    monkeypatch.setattr(
+        "handlers.access.token.token_claims.read_permissions", lambda *given: read.append(given)
+    )
+    slow = issuer("one", permissions_regex="(?P<namespace>([a-z]-?)+):(?P<role>.*)")
+    issuers = Issuers(document(slow))
+    issuers.refuses(made("one", "access", "two", permissions=["a" * 1000]))
+    forged = made("one", "access", permissions=["a" * 1000])[:-4] + "AAAA"
+    assert issuers.refuses(forged) == "signature"
+    assert read == []
+    assert issuers.verify(made("one", "access", permissions=["a:read"]))
+    assert len(read) == 1
+
+
 def test_an_id_token_names_who_asked_for_it() -> None:
     """`azp` is required if there are several audiences, and is one of ours."""
     issuers = Issuers(document(issuer("one", token_use="id")))

@@ -82,6 +82,11 @@ def test_what_is_just_taken(changes: dict[str, Any], verifier: Verifier) -> None
         ({"events": {}}, "a logout token"),
         ({"cnf": {}}, r"bound to a key \(cnf\)"),
         ({"nonce": "n", "at_hash": "h"}, "an ID token"),
+        ({"at_hash": "h"}, "an ID token"),
+        ({"nonce": "n", "c_hash": "h"}, "an ID token"),
+        ({"token_type": "Refresh"}, "of another kind"),
+        ({"type": "refresh_token"}, "of another kind"),
+        ({"purpose": "id"}, "of another kind"),
     ],
     ids=str,
 )
@@ -89,6 +94,17 @@ def test_what_is_just_refused(changes: dict[str, Any], reason: str, verifier: Ve
     """By the very check that is about it: the record names it."""
     with pytest.raises(TokenRefused, match=f"^{reason}$"):
         verified(verifier, bearer(**changes))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"token_type": "Bearer"}, {"type": "app"}, {"purpose": "access_token"}, {"nonce": "n"}],
+    ids=str,
+)
+def test_what_other_providers_put_into_access_tokens_is_taken(
+    said: dict[str, str], verifier: Verifier
+) -> None:
+    assert verified(verifier, bearer(**said)).subject == "auth0|123"
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "-Infinity", "1" * 400, "1" * 4400])
