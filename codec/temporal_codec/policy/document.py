@@ -19,6 +19,7 @@ from temporal_codec.operations import OPERATIONS
 from temporal_codec.policy.grants import DOMAIN, EMAIL, GROUP, SUBJECT, Grant, Policy
 from temporal_codec.policy.patterns import Pattern, email_pattern
 from temporal_codec.strict_json import NotStrict, read_document
+from temporal_codec.text import shown
 
 MAX_BYTES = 4_000_000
 _MEMBERS = "members:"
@@ -60,7 +61,8 @@ def parse(document: bytes) -> Policy:
         raise PolicyError(str(error)) from None
     warnings: list[str] = []
     members = {
-        name: _keys(f"groups.{name}", listed, warnings, {}) for name, listed in read.groups.items()
+        name: _keys(f"groups.{shown(name)}", each, warnings, {})
+        for name, each in read.groups.items()
     }
     grants = tuple(
         _grant(f"grants[{number}]", grant, members, warnings)

@@ -6,6 +6,7 @@ from temporal_codec.errors import PolicyError
 
 MAX_PATTERN_BYTES = 1000
 MAX_STARS = 8
+MAX_DOMAIN = 255
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*\.[a-z0-9-]*[a-z][a-z0-9-]*")
 
@@ -63,7 +64,7 @@ def email_pattern(text: str) -> tuple[Pattern, str]:
         raise PolicyError(
             "an identity is an e-mail pattern with one @, sub:…, group:… or members:…"
         )
-    if not _DOMAIN.fullmatch(domain):
+    if len(domain) > MAX_DOMAIN or not _DOMAIN.fullmatch(domain):
         raise PolicyError(
             "an identity needs a literal domain with a dot, such as *@example.com; a * may stand "
             "only for its whole first label, as in *@*.example.com"

@@ -143,6 +143,27 @@ def test_a_missing_reason_is_explained(file: Path, tmp_path: Path) -> None:
     assert run(*explained, "--reason", "INC-4711").exit_code == 0
 
 
+ODD = "\x1b]0;x\x07\u202e"
+
+
+@pytest.mark.parametrize("groups", [5, None, [ODD, 1], {"a": 1}, ODD], ids=repr)
+def test_a_stranger_s_token_writes_nothing_to_the_terminal(
+    groups: object, file: Path, tmp_path: Path
+) -> None:
+    """It is not verified: whatever its claims are, they are shown in printable ASCII."""
+    held = tmp_path / "token"
+    held.write_text(token(payload=claims(sub=ODD, email="\u212aen@example.com", groups=groups)))
+    file.write_text(
+        json.dumps(
+            {"groups": {ODD: ["a@example.com"]}, "grants": [{**GRANTS[0], "claims": {ODD: "x"}}]}
+        )
+    )
+    done = run("explain", file, "--token-file", held, "--namespace", "orders-eu")
+    assert done.exit_code == 1, done.output
+    assert done.output.replace("\n", "").isprintable()
+    assert "ken@" not in done.output, "a server takes no such address"
+
+
 def test_every_operation_can_be_asked_for() -> None:
     assert {each.value for each in Operation} == OPERATIONS.keys()
 

@@ -51,8 +51,9 @@ def match(
             "docs/audit.md says where the server writes them."
         )
     for record in records:
-        read = [mark for mark in record.get("read") or () if isinstance(mark, str)]
-        paths = [path for mark in read for path in marks.get(mark, ())]
+        read = record.get("read")
+        named = {mark for mark in read if isinstance(mark, str)} if isinstance(read, list) else ()
+        paths = [path for mark, each in marks.items() if mark in named for path in each]
         if paths:
             who = {name: shown(str(record[name])) for name in _SHOWN if record.get(name)}
             found.append({**who, "read": paths})

@@ -16,12 +16,13 @@ _LEAST_ENTROPY = 0.85
 def has_form(payload: dict[str, Any]) -> bool:
     """Whether a payload marked as encrypted names its key and has room for nonce and tag."""
     metadata = payload.get("metadata") or {}
-    if not FOREIGN.isdisjoint(metadata):
-        return True  # another system's, whose form is not known here
     try:
-        return KEY_ID in metadata and len(b64(payload.get("data") or "")) >= NONCE_BYTES + TAG_BYTES
+        data, *_ = map(b64, (payload.get("data") or "", *metadata.values()))
     except ValueError:
         return False
+    # Other systems' have nonce and tag, too, and name their keys in ways of their own.
+    named = KEY_ID in metadata or not FOREIGN.isdisjoint(metadata)
+    return named and len(data) >= NONCE_BYTES + TAG_BYTES
 
 
 def looks_random(payload: dict[str, Any]) -> bool:

@@ -4,6 +4,8 @@ import json
 import sys
 import zlib
 from codecs import BOM_UTF8
+from gzip import GzipFile
+from io import BytesIO
 from pathlib import Path
 
 from temporal_codec.cli.errors import NoHistory
@@ -45,16 +47,10 @@ def _as_utf8(path: Path, text: bytes) -> bytes:
 
 
 def _inflated(path: Path, text: bytes) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
     try:
-        while text and size <= MAX_BYTES:
-            stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            pieces.append(stream.decompress(text, MAX_BYTES + 1 - size))
-            size += len(pieces[-1])
-            if not stream.eof and size <= MAX_BYTES:
-                raise NoHistory(f"{path} ends early: its gzip data is incomplete. Get it again.")
-            text = stream.unused_data.lstrip(b"\0")  # tapes fill up with it
-    except zlib.error:
+        with GzipFile(fileobj=BytesIO(text)) as file:
+            return file.read(MAX_BYTES + 1)
+    except EOFError:
+        raise NoHistory(f"{path} ends early: its gzip data is incomplete. Get it again.") from None
+    except (OSError, zlib.error):
         raise NoHistory(f"{path} is not valid gzip. Get it again.") from None
-    return b"".join(pieces)

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from temporal_codec.allowance import Allowance
+from temporal_codec.allowance import MAX_FIELDS, Allowance
 from temporal_codec.cli.progress import weighed
 from temporal_codec.cli.scratch import scratch
 from temporal_codec.compression import ENCODINGS
@@ -83,12 +83,15 @@ def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
 
 def read_layer(path: Path) -> Layer:
     """Find the parts of a payload; only its data may be large. Raises PayloadError."""
-    start = size = 0
+    start = size = fields = 0
     rest = bytearray()
     end = path.stat().st_size
     with path.open("rb") as file:
         while (at := file.tell()) < end:
             tag = _varint(file)
+            fields += 1
+            if fields > MAX_FIELDS:
+                raise PayloadError(Reason.TOO_MANY_FIELDS)
             if tag & 7 != 2:
                 raise PayloadError(Reason.MALFORMED)  # every field of a payload has a length
             length = _varint(file)

@@ -16,13 +16,16 @@ def caller(file: Path, email_claim: str | None, groups_claim: str, issuer: str) 
     """The identity that a server would see; raises WrongUsage."""
     claims = _claims(file)
     names = (email_claim,) if email_claim else _EMAIL_CLAIMS
-    email = next((each for name in names if isinstance(each := claims.get(name), str)), None)
-    groups = claims.get(groups_claim, [])
+    texts = [text for name in names if isinstance(text := claims.get(name), str)]
+    email = next((each for each in texts if each.isascii()), None)
+    groups = claims.get(groups_claim)
+    listed = groups.split() if isinstance(groups, str) else groups
+    named = listed if isinstance(listed, list) else []
     return Identity(
         subject=str(claims.get("sub", "")),
         email=email.lower() if email else None,
         issuer=str(claims.get("iss", "")),
-        groups=frozenset(groups.split() if isinstance(groups, str) else map(str, groups)),
+        groups=frozenset(each for each in named if isinstance(each, str)),
         claims=claims,
         issuer_name=issuer,
         is_default_issuer=not issuer,

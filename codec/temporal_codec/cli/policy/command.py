@@ -14,6 +14,7 @@ from temporal_codec.cli.policy.place import place_of
 from temporal_codec.cli.progress import plural
 from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, parse
 from temporal_codec.policy.grants import GROUP, SUBJECT
+from temporal_codec.text import shown
 
 app = typer.Typer(help="Policies: check a document, and say what it decides.", no_args_is_help=True)
 
@@ -91,9 +92,9 @@ def explain(  # noqa: PLR0913 — a command's options are its arguments
     """Say which grant decides for a token's bearer, and why the others do not."""
     identity = caller(token_file, email_claim, groups_claim, issuer)
     identity = replace(identity, purpose=reason)
-    typer.echo(f"Subject: {identity.subject or 'none'}")
-    typer.echo(f"E-mail address: {identity.email or identity.no_email}")
-    typer.echo(f"Groups: {', '.join(sorted(identity.groups)) or 'none'}")
+    typer.echo(shown(f"Subject: {identity.subject or 'none'}"))
+    typer.echo(shown(f"E-mail address: {identity.email or identity.no_email}"))
+    typer.echo(shown(f"Groups: {', '.join(sorted(identity.groups)) or 'none'}"))
     _decide(_read(file), identity, namespace, str(operation))
 
 
@@ -106,7 +107,7 @@ def _decide(policy: Policy, identity: Identity, namespace: str, operation: str) 
     # Those that lack least come first.
     found = sorted(policy.explain(identity, namespace, operation), key=lambda each: -each[0])
     for _, sentence in found[:_CLOSEST]:
-        typer.echo(f"  {sentence}")
+        typer.echo(shown(f"  {sentence}"))
     raise typer.Exit(1)
 
 

@@ -19,12 +19,14 @@ def test_who_read_what_is_found(tmp_path: Path) -> None:
     events = event(STARTED, input=many(*map(payload, (first, second))))
     history = put(tmp_path / "history.json", events)
     base = {"event": "codec.request", "email": "ana@example.com", "request_id": "r1"}
+    odd = [{**base, "read": 5}, {**base, "read": {"a": 1}}, {**base, "read": [[], None, 1.5]}]
     third = {**base, "request_id": "r3", "read": [key(1).mark(first.data)]}
     lines = [
         json.dumps({**base, "read": [key(1).mark(second.data)]}),
         "2026-11-25T00:00:00Z " + json.dumps({**base, "request_id": "r2", "read": ["0" * 12]}),
         json.dumps({"message": json.dumps(third)}),
         "no JSON {",
+        *map(json.dumps, odd),
     ]
     log = tmp_path / "log"
     log.write_text("\n".join(lines))
@@ -38,7 +40,7 @@ def test_who_read_what_is_found(tmp_path: Path) -> None:
         ("r3", [f"{place}[0]"]),
     ]
     said = CliRunner().invoke(app, list(map(str, words))).output
-    assert "2 requests of 3 read payloads of this history. The ring decrypts 2 payloads" in said
+    assert "2 requests of 6 read payloads of this history. The ring decrypts 2 payloads" in said
     log.write_text("no record\n")
     nothing = CliRunner().invoke(app, list(map(str, words)))
     assert (nothing.exit_code, "has no audit records" in nothing.output) == (2, True)

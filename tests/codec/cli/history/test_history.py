@@ -247,6 +247,30 @@ def test_a_file_that_is_not_there_or_too_large_is_told(file: Path) -> None:
     assert "is larger than 256 MB" in run("scan", file).said
 
 
+CLAIMED: dict[str, dict[str, str]] = {
+    "another system's without data": {"encryption-dek": "AA=="},
+    "another system's in plaintext": {"encrypted-data-key": "AA==", "data": "a secret"},
+    "data that is no base64": {"encryption-dek": "AA==", "data": "?"},
+    "metadata that is no base64": {"encryption-key-id": "\u00e9", "data": "a" * 40},
+}
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+@pytest.mark.parametrize("more", [(), ("--ring", "development")], ids=["alone", "with a ring"])
+def test_what_only_claims_to_be_encrypted_is_no_proof(
+    name: str, more: tuple[str, ...], file: Path
+) -> None:
+    """Without a key the form is checked, another system's too; a payload never ends the scan."""
+    metadata = {**CLAIMED[name]}
+    data = metadata.pop("data", "")
+    text = data if name.startswith("data that") else b64encode(data.encode()).decode()
+    metadata["encoding"] = b64encode(b"binary/encrypted").decode()
+    put(file, event(STARTED, input=many(secret("a"), {"metadata": metadata, "data": text})))
+    done = run("scan", file, *more)
+    assert done.code == 1, done.said
+    assert "1 not proven to be encrypted" in done.said or more
+
+
 def test_odd_values_are_no_crash(file: Path) -> None:
     """Members that look like something known, of another type."""
     odd = [{"markerName": [], "details": {"data": 1}}, {"failure": {"message": 5, "cause": []}}]

@@ -328,6 +328,7 @@ UNOPENED = {
     "no payload": (b"\xff\xff\xff", "malformed"),
     "half a payload": (serialize(JSON, CANARY)[:-1], "malformed"),
     "half a length": (b"\x12\xff", "malformed"),
+    "data again and again": (b"\x12\x00" * 1001, "too-many-fields"),
     "another type": (b"\x08\x01", "malformed"),
     "huge metadata": (serialize({"encoding": b"x" * 2_000_000}, b""), "malformed"),
     "inside": (packed(b"binary/zlib", zlib.compress, b"\xff"), "malformed"),
