@@ -23,7 +23,7 @@ from benchmarks import page, runtime_json
 from benchmarks.cases import CASES, Case
 from benchmarks.runtime_json import marshaller
 from handlers.access.guard import Guard
-from handlers.access.jwks import Jwks
+from handlers.access.jwks import issuer_keys
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
@@ -104,7 +104,7 @@ def stacks() -> list[Handle]:
     asks = {"CODEC_AUTH": "jwt", "CODEC_POLICY": "file:x"}
     free, asking = server_settings({}), server_settings(asks)
     trusted = Issuer(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
-    keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
+    keys = issuer_keys(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
     guard = Guard(Verifier(Trust((trusted,)), lambda _: keys), PolicyAuthorizer(lambda: POLICY))
     lines = lines_to(sys.stdout)
     both = with_metrics(lines, "benchmark")

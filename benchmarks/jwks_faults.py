@@ -1,16 +1,18 @@
 """Our store of an issuer's keys beside PyJWT's own client, PyJWKClient, while the issuer fails."""
 
+import asyncio
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 
 from handlers.access.documents import https_document
-from handlers.access.jwks import LIFE, Jwks
+from handlers.access.jwks import LIFE, issuer_keys
 from tests.rigs.issuer import Issuer, issuer
 
 Lookup = Callable[[str], object]
@@ -31,12 +33,15 @@ def theirs(server: Issuer) -> tuple[Lookup, Ageing]:
 def ours(server: Issuer) -> tuple[Lookup, Ageing]:
     """Our store, on a clock that can be put forward."""
     ahead = [0.0]
-    clock = lambda: (time.time() + ahead[0], time.monotonic() + ahead[0])  # noqa: E731
+    clock = SimpleNamespace(
+        time=lambda: time.time() + ahead[0], monotonic=lambda: time.monotonic() + ahead[0]
+    )
 
     def age() -> None:
         ahead[0] += LIFE.fresh
 
-    return Jwks(https_document(f"{server.url}/jwks.json"), clock).key, age
+    store = issuer_keys(https_document(f"{server.url}/jwks.json"), clock)
+    return lambda kid: asyncio.run(store.key(kid)), age
 
 
 def _found(lookup: Lookup, kid: str = KNOWN) -> bool:

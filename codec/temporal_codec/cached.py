@@ -13,9 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from temporal_codec.clock import Clock, Instant, Life, system_clock
+from temporal_codec.clock import Clock, Life, system_clock
 
 T = TypeVar("T")
+Instant = tuple[float, float]  # of the wall clock and the monotonic one
 
 
 class InThread(Protocol):
@@ -168,12 +169,12 @@ class Cached(Generic[T]):
         try:
             value = self._fetch()
         except Exception as error:  # noqa: BLE001 — whatever the reason, the last good one serves on
-            self._last = (self._clock(), error)
+            self._last = (self._now(), error)
         else:
             self._keep(value)
 
     def _keep(self, value: T) -> None:
-        now = self._clock()
+        now = self._now()
         self._held, self._last = (value, now), (now, None)
 
     def _cools_down(self) -> bool:
@@ -192,6 +193,8 @@ class Cached(Generic[T]):
 
     def _age(self, then: Instant) -> float:
         # The larger difference: a wall clock that was set back makes a value stale, not lost.
-        wall, monotonic = self._clock()
-        wall -= then[0]
-        return max(self._life.fresh if wall < 0 else wall, monotonic - then[1])
+        wall = self._clock.time() - then[0]
+        return max(self._life.fresh if wall < 0 else wall, self._clock.monotonic() - then[1])
+
+    def _now(self) -> Instant:
+        return self._clock.time(), self._clock.monotonic()

@@ -1,18 +1,22 @@
 """The time, as caches measure it."""
 
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
-Instant = tuple[float, float]
-"""Wall-clock and monotonic seconds: a frozen environment stops one of them."""
-Clock = Callable[[], Instant]
+
+class Clock(Protocol):
+    """What gives the time, in seconds: the module `time`, or a test's."""
+
+    def time(self) -> float:
+        """Since 1970, as the wall clock shows it; an operator may set it back."""
+
+    def monotonic(self) -> float:
+        """Since some moment; a frozen environment may stop it."""
 
 
-def system_clock() -> Instant:
-    """Now."""
-    return time.time(), time.monotonic()
+system_clock: Clock = time
 
 
 class Life(msgspec.Struct, frozen=True):

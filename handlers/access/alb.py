@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from handlers.access.documents import FetchError, HttpsHost, ProxyOf
-from handlers.access.jwks import LIFE, JwksUnavailable, UnknownKid
-from handlers.access.jws import Key
+from handlers.access.jwks import LIFE
+from handlers.access.jws import Key, refuse
+from handlers.access.token import JwksUnavailable
 from temporal_codec.cached import Cached, InThread, Unavailable
 from temporal_codec.clock import Clock, system_clock
 
@@ -34,7 +35,7 @@ class LoadBalancerKeys:
     async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
         """See `KeyStore`."""
         if not _KID.fullmatch(kid):
-            raise UnknownKid
+            refuse("unknown kid")
         cached = self._held.get(kid) or self._new(kid)
         try:
             key = await cached.ready(in_thread)
@@ -43,14 +44,14 @@ class LoadBalancerKeys:
             raise JwksUnavailable(str(error.__cause__)) from None
         if key is None:
             self._held.pop(kid, None)
-            raise UnknownKid
+            refuse("unknown kid")
         return key
 
     def _new(self, kid: str) -> Cached[Key | None]:
-        now = self._clock()[1]
+        now = self._clock.monotonic()
         self._asked = [each for each in self._asked if 0 <= now - each < LIFE.cooldown]
         if len(self._asked) >= _MAX_NEW:
-            raise UnknownKid
+            refuse("unknown kid")
         self._asked.append(now)
         if len(self._held) >= MAX_KEYS:
             self._held.pop(next(iter(self._held)))

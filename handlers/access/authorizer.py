@@ -8,7 +8,6 @@ import msgspec
 from temporal_codec.cached import Cached, InThread
 from temporal_codec.policy import Identity
 
-Name = Literal["jwks", "policy"]
 Reason = Literal["denied", "no-email", "no-reason"]
 
 
@@ -17,12 +16,12 @@ class PolicyUnavailable(Exception):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Whether something is allowed, and what that was decided by."""
+    """Whether something is allowed, and why."""
 
     rule: str | None
     """What allows it, for the record; None denies it."""
-    stale: tuple[Name, ...] = ()
-    """The caches whose value was past its fresh time."""
+    is_stale: bool = False
+    """Whether something that it was decided by was past its fresh time."""
     why: str = ""
     """Why it is denied, for the record."""
     reason: Reason = "denied"

@@ -103,7 +103,7 @@ class CloudAuthorizer:
         return True
 
     def _count(self, email: str, namespace: str) -> bool:
-        now = self._clock()[1]
+        now = self._clock.monotonic()
         before = self._looked_up.pop(email, {})
         recent = {name: at for name, at in before.items() if 0 <= now - at < _MINUTE}
         self._looked_up[email] = recent
@@ -115,8 +115,8 @@ class CloudAuthorizer:
 
 
 def _decision(rule: str | None, *asked: Cached[Any]) -> Decision:
-    stale = any(each.is_stale for each in asked)
-    return Decision(rule and f"temporal-cloud {rule}", ("policy",) if stale else ())
+    is_stale = any(each.is_stale for each in asked)
+    return Decision(rule and f"temporal-cloud {rule}", is_stale)
 
 
 async def _found(cached: Cached[T], in_thread: InThread) -> T:

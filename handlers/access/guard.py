@@ -1,54 +1,34 @@
-"""Who may do this: the token's bearer, and what the authorizer decides about them."""
+"""What checks a caller: the verifier of tokens and the authorizer that the settings ask for."""
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
-from handlers.access.authorizer import Authorizer, Decision
+from handlers.access.authorizer import Authorizer
 from handlers.access.documents import MAX_BYTES as MAX_KEYS_BYTES
 from handlers.access.documents import ProxyOf, open_document
-from handlers.access.jwks import Jwks
+from handlers.access.jwks import issuer_keys
 from handlers.access.policy import LIFE, PolicyAuthorizer
-from handlers.access.token import Headers, KeyStore, Verifier
+from handlers.access.token import KeyStore, Verifier
 from handlers.settings.access import Access
 from handlers.settings.issuer import Issuer, Trust
-from temporal_codec.cached import Cached, InThread
-from temporal_codec.policy import MAX_BYTES, Identity
+from temporal_codec.cached import Cached
+from temporal_codec.policy import MAX_BYTES
 from temporal_codec.reported import reported
 
 NOBODY = b'{"grants":[]}'
 
 
-class Guard:
-    """A verifier of tokens and an authorizer, as the settings say."""
+class Guard(NamedTuple):
+    """What a server that requires tokens asks, first who is calling and then whether they may."""
 
-    def __init__(self, verifier: Verifier, authorizer: Authorizer) -> None:
-        self._verifier = verifier
-        self._authorizer = authorizer
-
-    async def identify(self, headers: Headers, in_thread: InThread) -> Identity:
-        """The caller; raises TokenRefused or JwksUnavailable."""
-        return await self._verifier.verify(headers, in_thread)
-
-    async def decide(
-        self, identity: Identity, namespace: str, operation: str, in_thread: InThread
-    ) -> Decision:
-        """Whether it is allowed; raises PolicyUnavailable."""
-        decision = await self._authorizer.decide(identity, namespace, operation, in_thread)
-        if decision.rule is None and not decision.why:
-            decision = replace(decision, why=identity.no_email)
-            if identity.no_email:
-                decision = replace(decision, reason="no-email")
-        if self._verifier.is_stale(identity):
-            decision = replace(decision, stale=("jwks", *decision.stale))
-        return decision
+    verifier: Verifier
+    authorizer: Authorizer
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
         """What every request needs, by name, to fetch it at start."""
-        return {**self._verifier.caches, **self._authorizer.caches}
+        return {**self.verifier.caches, **self.authorizer.caches}
 
 
 def make_guard(access: Access | None) -> Guard | None:
@@ -79,7 +59,7 @@ def _keys(proxy_of: ProxyOf, issuer: Issuer) -> KeyStore:
         return load_balancer_keys(region, proxy_of)
     fetch = open_document(issuer.jwks_url, MAX_KEYS_BYTES, proxy_of)
     # A file is read again as often as a policy.
-    return Jwks(fetch, life=LIFE) if scheme == "file" else Jwks(fetch)
+    return issuer_keys(fetch, life=LIFE) if scheme == "file" else issuer_keys(fetch)
 
 
 def _authorizer(access: Access) -> Authorizer:

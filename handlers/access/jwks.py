@@ -1,7 +1,6 @@
 """The issuer's public keys: parsed strictly, kept as rules J2 to J7 say."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -9,7 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from handlers.access.jws import Key, base64url
-from temporal_codec.cached import Cached, InThread, Unavailable
+from handlers.access.token import IssuerKeys
+from temporal_codec.cached import Cached
 from temporal_codec.clock import Clock, Life, system_clock
 from temporal_codec.errors import CodecError
 from temporal_codec.reported import reported
@@ -36,37 +36,14 @@ class JwksError(CodecError):
     """The document is not a set of usable keys; the message says why."""
 
 
-class UnknownKid(Exception):
-    """The issuer has published no key of this id."""
+def issuer_keys(
+    fetch: Callable[[], bytes], clock: Clock = system_clock, life: Life = LIFE
+) -> IssuerKeys:
+    """The keys of an issuer, from what fetches its document."""
+    return IssuerKeys(Cached(reported("the set of keys", lambda: parse(fetch())), life, clock))
 
 
-class JwksUnavailable(Exception):
-    """It is not known now whether the issuer has such a key."""
-
-
-class Jwks:
-    """An issuer's keys by id."""
-
-    def __init__(
-        self, fetch: Callable[[], bytes], clock: Clock = system_clock, life: Life = LIFE
-    ) -> None:
-        """Take what fetches the document."""
-        self.cached = Cached(reported("the set of keys", lambda: parse(fetch())), life, clock)
-
-    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
-        """The key of this id; raises UnknownKid or JwksUnavailable."""
-        try:
-            key = (await self.cached.ready(in_thread)).get(kid)
-            if key is None:
-                key = (await self.cached.newer(in_thread)).get(kid)
-        except Unavailable as error:
-            raise JwksUnavailable(str(error.__cause__)) from None
-        if key is None:
-            raise UnknownKid
-        return key
-
-
-def parse(document: bytes) -> dict[str, Key]:
+def parse(document: bytes) -> Mapping[str, Key]:
     """The usable keys of a set (J2); raises JwksError."""
     try:
         entries = read_object(document).get("keys")

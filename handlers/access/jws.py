@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
 
 class Jws(msgspec.Struct, frozen=True):
-    """A token whose header may be believed once the signature is checked."""
+    """A token that may be believed once its signature is checked."""
 
     header: dict[str, Any]
     kid: str
@@ -76,7 +76,7 @@ def _verifiers() -> dict[str, Callable[[bytes, Any, bytes], bool]]:
 
 
 def read(token: str, *, padded: bool = False) -> Jws:
-    """The parts of a token, its header checked; raises TokenRefused.
+    """What a token says, its header checked; raises TokenRefused.
 
     `padded` accepts the padding that AWS load balancers put into their tokens.
     """

@@ -30,9 +30,11 @@ class PolicyAuthorizer:
         except Unavailable as error:
             raise PolicyUnavailable(str(error.__cause__)) from None
         rule = policy.decide(identity, namespace, operation)
-        decision = Decision(rule, ("policy",) if self._cached.is_stale else ())
+        decision = Decision(rule, self._cached.is_stale)
         if rule is None and policy.decide(replace(identity, purpose="any"), namespace, operation):
             return replace(decision, reason="no-reason", why="its grant requires a reason")
+        if rule is None and identity.no_email:
+            return replace(decision, reason="no-email", why=identity.no_email)
         return decision
 
     @property

@@ -7,13 +7,12 @@ Cheap checks come before any that may need the network, so that garbage never ca
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from handlers.access import claims as token_claims
 from handlers.access import jws
-from handlers.access.jwks import UnknownKid
 from handlers.access.jws import Key, refuse
 from handlers.settings.issuer import Issuer, Trust
 from temporal_codec.cached import Cached, InThread, Unavailable
@@ -31,15 +30,46 @@ class TrustUnavailable(Exception):
     """The trust document is not available now; the message says why."""
 
 
+class JwksUnavailable(Exception):
+    """It is not known now whether the issuer has such a key; the message says why."""
+
+
 class KeyStore(Protocol):
     """The keys of one issuer."""
 
     async def key(self, kid: str, in_thread: InThread) -> Key:
-        """The key of this id; raises UnknownKid or JwksUnavailable."""
+        """The key of this id; raises TokenRefused or JwksUnavailable."""
 
     @property
     def cached(self) -> Cached[Any]:
-        """The caches that hold them."""
+        """What every token of the issuer needs."""
+
+
+class IssuerKeys:
+    """The keys that an issuer publishes together (a `KeyStore`)."""
+
+    def __init__(self, cached: Cached[Mapping[str, Key]]) -> None:
+        self.cached = cached
+
+    async def key(self, kid: str, in_thread: InThread = asyncio.to_thread) -> Key:
+        """See `KeyStore`."""
+        try:
+            key = (await self.cached.ready(in_thread)).get(kid)
+            if key is None:
+                key = (await self.cached.newer(in_thread)).get(kid)
+        except Unavailable as error:
+            raise JwksUnavailable(str(error.__cause__)) from None
+        if key is None:
+            refuse("unknown kid")
+        return key
+
+
+class Verified(NamedTuple):
+    """Whom a token names."""
+
+    identity: Identity
+    is_stale: bool
+    """Whether the keys of its issuer are past their fresh time."""
 
 
 class Verifier:
@@ -59,7 +89,7 @@ class Verifier:
         if isinstance(trust, Trust):
             self._keys = {each: open_keys(each) for each in trust.issuers}
 
-    async def verify(self, headers: Headers, in_thread: InThread = asyncio.to_thread) -> Identity:
+    async def verify(self, headers: Headers, in_thread: InThread = asyncio.to_thread) -> Verified:
         """The caller; raises TokenRefused, JwksUnavailable or TrustUnavailable."""
         try:
             trust = self._trust
@@ -87,23 +117,13 @@ class Verifier:
             is_default_issuer=issuer is trust.issuers[0],
             token_from=place,
         )
-        try:
-            key = await self._store(issuer, trust).key(signed.kid, in_thread)
-        except UnknownKid:
-            refuse("unknown kid")
-        signed.check(key)
+        store = self._store(issuer, trust)
+        signed.check(await store.key(signed.kid, in_thread))
         # A trust document's regular expression may be slow: only an issuer's own text gets there.
         permissions = token_claims.read_permissions(
             claims.get(issuer.permissions_claim), issuer.permissions_regex
         )
-        return replace(identity, permissions=permissions)
-
-    def is_stale(self, identity: Identity) -> bool:
-        """Whether the keys of this identity's issuer are past their fresh time."""
-        return any(
-            each.issuer == identity.issuer and store.cached.is_stale
-            for each, store in self._keys.items()
-        )
+        return Verified(replace(identity, permissions=permissions), store.cached.is_stale)
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:

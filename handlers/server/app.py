@@ -14,11 +14,10 @@ from msgspec.structs import replace
 
 from handlers.access.authorizer import PolicyUnavailable
 from handlers.access.guard import Guard
-from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
-from handlers.access.token import TrustUnavailable
+from handlers.access.token import JwksUnavailable, TrustUnavailable
 from handlers.server.asgi import App, asgi_app
-from handlers.server.audit import Write, discard, printable
+from handlers.server.audit import Write, discard, escaped, printable
 from handlers.server.cors import Cors
 from handlers.server.operations import MAX_DATA_BYTES, RUNS, Job, Tools, pass_through
 from handlers.server.problem import Problem, Response
@@ -39,7 +38,6 @@ from temporal_codec.errors import (
 from temporal_codec.keys.sources import KeySource
 from temporal_codec.namespace import check_namespace
 from temporal_codec.operations import OPERATIONS
-from temporal_codec.text import shown
 
 _REASONS: dict[type[CodecError], str] = {
     TooManyPayloads: "payloads",
@@ -116,14 +114,16 @@ async def _denial(guard: Guard, request: Request, namespace: str, operation: str
     # Why it is denied, if it is; a caller without an identity gets no further than here.
     record = request.record
     try:
-        identity = await guard.identify(request.headers, request.in_thread)
+        identity, is_stale = await guard.verifier.verify(request.headers, request.in_thread)
+        if is_stale:
+            record.stale.append("jwks")
         record.subject, record.email = printable(identity.subject), printable(identity.email)
         record.issuer, record.kid = identity.issuer, printable(identity.kid)
         record.token = printable(identity.token)
         record.token_from = identity.token_from
         if record.purpose:
             identity = replace(identity, purpose=record.purpose)
-        decision = await guard.decide(identity, namespace, operation, request.in_thread)
+        decision = await guard.authorizer.decide(identity, namespace, operation, request.in_thread)
     except TokenRefused as error:
         record.detail = str(error)
         raise Problem("token") from error
@@ -133,7 +133,9 @@ async def _denial(guard: Guard, request: Request, namespace: str, operation: str
         raise Problem("jwks-unavailable") from error
     except PolicyUnavailable as error:
         raise Problem("policy-unavailable") from error
-    record.rule, record.stale = decision.rule, [*decision.stale]
+    if decision.is_stale:
+        record.stale.append("policy")
+    record.rule = decision.rule
     record.detail = decision.why or None
     return decision.reason if decision.rule is None else None
 
@@ -171,7 +173,7 @@ def _namespace(request: Request, default: str | None) -> str:
     if request.repeated and written is not None and b", " in written:
         raise Problem("namespace")  # the header came twice, and no gateway joined it before
     try:
-        request.record.namespace = shown(check_namespace(name))
+        request.record.namespace = escaped(check_namespace(name))
     except InvalidNamespace as error:
         raise Problem("namespace") from error
     return name

@@ -121,8 +121,13 @@ def printable(text: object) -> str | None:
     """A stranger's text as a record may hold it; an event may have anything in its place."""
     if not text:
         return None
-    given = (text.decode("latin-1") if isinstance(text, bytes) else str(text))[:MAX_TEXT]
-    return given if _PLAIN.fullmatch(given) else shown(given)[:MAX_TEXT]
+    given = text.decode("latin-1") if isinstance(text, bytes) else str(text)
+    return escaped(given[:MAX_TEXT])[:MAX_TEXT]
+
+
+def escaped(text: str) -> str:
+    """The whole text in printable ASCII."""
+    return text if _PLAIN.fullmatch(text) else shown(text)
 
 
 def lines_to(file: TextIO) -> Write:

@@ -2,16 +2,21 @@
 
 
 class FakeClock:
-    """Gives wall-clock and monotonic seconds; `advance` moves both."""
+    """A `Clock` that stands still; `advance` moves both of its hands."""
 
     def __init__(self) -> None:
         self.wall = 1_795_000_000.0  # November 2026
-        self.monotonic = 1_000.0
+        self.running = 1_000.0
 
-    def __call__(self) -> tuple[float, float]:
-        return self.wall, self.monotonic
+    def time(self) -> float:
+        """What the wall clock shows."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """What never goes back."""
+        return self.running
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.wall += seconds
-        self.monotonic += seconds
+        self.running += seconds

@@ -248,7 +248,7 @@ def freeze_monotonic(clock: FakeClock) -> None:
 
 
 def freeze_wall(clock: FakeClock) -> None:
-    clock.monotonic += 300
+    clock.running += 300
 
 
 @pytest.mark.parametrize("happening", [set_wall_back, freeze_monotonic, freeze_wall])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.access.guard import Guard
-from handlers.access.jwks import Jwks
+from handlers.access.jwks import issuer_keys
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
 from handlers.settings.issuer import TEMPORAL_CLOUD, Trust
@@ -34,7 +34,7 @@ class Upstreams:
         return answer
 
     def guard(self) -> Guard:
-        jwks = Jwks(lambda: self.answer("jwks", b'{"keys":[]}'))
+        jwks = issuer_keys(lambda: self.answer("jwks", b'{"keys":[]}'))
         policy = PolicyAuthorizer(lambda: self.answer("policy", b'{"grants":[]}'))
         return Guard(Verifier(Trust((TEMPORAL_CLOUD,)), lambda _: jwks), policy)
 

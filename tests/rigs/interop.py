@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -113,7 +114,8 @@ class _Python:
 
     def __init__(self, uri: str, namespace: str) -> None:
         self._ahead = 0.0
-        source = open_source(uri, lambda: (time.time() + self._ahead, time.monotonic()))
+        clock = SimpleNamespace(time=lambda: time.time() + self._ahead, monotonic=time.monotonic)
+        source = open_source(uri, clock)
         self._codec = EncryptionCodec(source.keys(namespace))
         asyncio.run(self._codec.fetch_keys())
 

@@ -184,4 +184,4 @@ def _ask(get: Ring) -> Keyring | None:
 
 def moment(clock: Clock) -> datetime:
     """What the clock's wall shows."""
-    return datetime.fromtimestamp(clock()[0], UTC)
+    return datetime.fromtimestamp(clock.time(), UTC)

@@ -45,7 +45,7 @@ class Together:
         """Note that a ring was found; it goes to the end, as one that nobody used since."""
         with self._lock:
             self._asked.discard(namespace)
-            self._rings[namespace] = cached, self._clock()[0], idle
+            self._rings[namespace] = cached, self._clock.time(), idle
             self._rings.move_to_end(namespace)
 
     def load(self, namespace: str) -> Keyring:
@@ -63,7 +63,7 @@ class Together:
     def _due(self, namespace: str) -> dict[str, tuple[Cached[Keyring | None], int]]:
         # Of those at the front: what nobody used for some rounds leaves the row.
         due: dict[str, tuple[Cached[Keyring | None], int]] = {}
-        before = self._clock()[0] - self._age
+        before = self._clock.time() - self._age
         with self._lock:
             for _ in range(min(_LOOKED_AT, len(self._rings))):
                 name, (cached, at, idle) = next(iter(self._rings.items()))

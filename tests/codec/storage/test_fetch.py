@@ -167,7 +167,7 @@ def test_the_second_attempt_begins_in_the_first_half_of_the_time(
 
     memory.opening = opening
     with pytest.raises(StorageUnavailable, match="down"):
-        fetch(memory, [reference("x", b"x")], 8, lambda: clock.monotonic)
+        fetch(memory, [reference("x", b"x")], 8, clock.monotonic)
     assert len(memory.asked) == asked
 
 
@@ -190,7 +190,7 @@ def test_an_object_has_five_seconds(takes: float, in_time: bool, clock: FakeCloc
     asked = reference("x", b"x")
 
     def found() -> object:
-        return fetch(memory, [asked], 8, lambda: clock.monotonic)[asked]
+        return fetch(memory, [asked], 8, clock.monotonic)[asked]
 
     if in_time:
         assert found() == b"x"

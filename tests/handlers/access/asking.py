@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from handlers.access.authorizer import Authorizer, Decision
-from handlers.access.jwks import Jwks
-from handlers.access.token import Verifier
+from handlers.access.token import KeyStore, Verifier
 from temporal_codec.policy import Identity
 
 T = TypeVar("T")
@@ -45,10 +44,10 @@ def verified(verifier: Verifier, authorization: str, **more: str) -> Identity:
     encoded = {
         name.replace("_", "-").encode(): text.encode("latin-1") for name, text in headers.items()
     }
-    return run(verifier.verify(encoded, here))
+    return run(verifier.verify(encoded, here)).identity
 
 
-def key(jwks: Jwks, kid: str) -> Any:
+def key(jwks: KeyStore, kid: str) -> Any:
     """The public key of this id."""
     return run(jwks.key(kid, here)).public
 

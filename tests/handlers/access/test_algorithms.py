@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from handlers.access.authorizer import Decision
 from handlers.access.guard import Guard
-from handlers.access.jwks import Jwks, JwksError, parse
+from handlers.access.jwks import JwksError, issuer_keys, parse
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.settings.issuer import Issuer, Trust
@@ -41,7 +41,7 @@ class Server:
         self.fetches = 0
         self.keys = list(keys)
         issuer = Issuer(ISSUER, "https://x", (AUDIENCE,), EMAIL_CLAIM, algorithms=algorithms)
-        self.jwks = Jwks(self._fetch)
+        self.jwks = issuer_keys(self._fetch)
         self.jwks.cached.warm()
         guard = Guard(Verifier(Trust((issuer,)), lambda _: self.jwks), Everybody())
         settings = server_settings({"CODEC_AUTH": "jwt"})

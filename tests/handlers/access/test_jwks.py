@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from handlers.access.documents import FetchError, https_document
-from handlers.access.jwks import MAX_KEYS, Jwks, JwksError, JwksUnavailable, UnknownKid, parse
+from handlers.access.jwks import MAX_KEYS, JwksError, issuer_keys, parse
+from handlers.access.jws import TokenRefused
+from handlers.access.token import IssuerKeys, JwksUnavailable
 from tests.codec.clock import FakeClock
 from tests.handlers.access.asking import key
 from tests.rigs.issuer import Issuer, b64url, issuer, jwk, rsa_key
@@ -41,11 +43,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def jwks(server: Issuer, clock: FakeClock) -> Jwks:
-    return Jwks(https_document(f"{server.url}/jwks.json"), clock)
+def jwks(server: Issuer, clock: FakeClock) -> IssuerKeys:
+    return issuer_keys(https_document(f"{server.url}/jwks.json"), clock)
 
 
-def known(jwks: Jwks, kid: str = "key-1") -> bool:
+def known(jwks: IssuerKeys, kid: str = "key-1") -> bool:
     return bool(key(jwks, kid) == rsa_key().public_key())
 
 
@@ -141,7 +143,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_leaves_the_known_keys(
-    fault: str, jwks: Jwks, server: Issuer, clock: FakeClock
+    fault: str, jwks: IssuerKeys, server: Issuer, clock: FakeClock
 ) -> None:
     """J1, J3, J6: warm, people go on; an unknown kid is 503; one fetch in 30 s; no redirect."""
     assert known(jwks)
@@ -159,7 +161,7 @@ def test_a_fault_leaves_the_known_keys(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_given_up_in_time(fault: str, jwks: Jwks, server: Issuer) -> None:
+def test_a_fault_is_given_up_in_time(fault: str, jwks: IssuerKeys, server: Issuer) -> None:
     """J1: cold, 503 within 2 s of wall time, though the server goes on sending."""
     server.fault = fault
     started = time.monotonic()
@@ -172,7 +174,7 @@ def test_a_fault_is_given_up_in_time(fault: str, jwks: Jwks, server: Issuer) -> 
 
 @pytest.mark.parametrize("name", BAD_SETS)
 def test_a_bad_set_is_a_failed_fetch(
-    name: str, jwks: Jwks, server: Issuer, clock: FakeClock
+    name: str, jwks: IssuerKeys, server: Issuer, clock: FakeClock
 ) -> None:
     """J2 and J6."""
     assert known(jwks)
@@ -184,7 +186,7 @@ def test_a_bad_set_is_a_failed_fetch(
         key(jwks, "key-1")
 
 
-def test_a_set_that_is_too_large(jwks: Jwks, server: Issuer) -> None:
+def test_a_set_that_is_too_large(jwks: IssuerKeys, server: Issuer) -> None:
     server.document = document(jwk(rsa_key(), x="y" * 150_000))
     with pytest.raises(JwksUnavailable, match="150000 bytes"):
         key(jwks, "key-1")
@@ -217,40 +219,40 @@ def test_https_only(url: str) -> None:
 
 
 def test_a_published_key_is_accepted_within_thirty_seconds(
-    jwks: Jwks, server: Issuer, clock: FakeClock
+    jwks: IssuerKeys, server: Issuer, clock: FakeClock
 ) -> None:
     """J4."""
     assert known(jwks)
     server.keys.append(jwk(rsa_key(3), "key-2"))
-    with pytest.raises(UnknownKid):
+    with pytest.raises(TokenRefused, match="unknown kid"):
         key(jwks, "key-2")
     clock.advance(30)
     assert key(jwks, "key-2") == rsa_key(3).public_key()
 
 
 def test_a_key_that_disappears_stops_within_five_minutes(
-    jwks: Jwks, server: Issuer, clock: FakeClock
+    jwks: IssuerKeys, server: Issuer, clock: FakeClock
 ) -> None:
     """J6."""
     assert known(jwks)
     server.keys = [jwk(rsa_key(3), "key-2")]
     clock.advance(300)
-    with pytest.raises(UnknownKid):
+    with pytest.raises(TokenRefused, match="unknown kid"):
         key(jwks, "key-1")
 
 
 def test_ten_thousand_unknown_kids_in_a_minute_fetch_three_times(
-    jwks: Jwks, server: Issuer, clock: FakeClock
+    jwks: IssuerKeys, server: Issuer, clock: FakeClock
 ) -> None:
     """J4."""
     for number in range(10_000):
-        with pytest.raises(UnknownKid):
+        with pytest.raises(TokenRefused, match="unknown kid"):
             key(jwks, f"unknown-{number}")
         clock.advance(60 / 10_000)
     assert server.fetches <= 3
 
 
-def test_a_hundred_cold_calls_fetch_once(jwks: Jwks, server: Issuer) -> None:
+def test_a_hundred_cold_calls_fetch_once(jwks: IssuerKeys, server: Issuer) -> None:
     """J5."""
     with ThreadPoolExecutor(100) as pool:
         assert all(pool.map(lambda _: known(jwks), range(100)))
@@ -260,12 +262,12 @@ def test_a_hundred_cold_calls_fetch_once(jwks: Jwks, server: Issuer) -> None:
 def test_the_first_fetch_may_fail_without_a_word(server: Issuer) -> None:
     """At init nobody waits for an answer yet."""
     server.fault = "500"
-    Jwks(https_document(f"{server.url}/jwks.json")).cached.warm()
+    issuer_keys(https_document(f"{server.url}/jwks.json")).cached.warm()
     assert server.fetches == 1
 
 
 def test_the_keys_that_verify_come_from_one_place(tmp_path: Path) -> None:
     """T3: whatever a token names, the address is the configuration's."""
     assert not list(tmp_path.iterdir())
-    with pytest.raises(UnknownKid):
-        key(Jwks(lambda: document(jwk(rsa_key()))), "https://evil.io/jwks")
+    with pytest.raises(TokenRefused, match="unknown kid"):
+        key(issuer_keys(lambda: document(jwk(rsa_key()))), "https://evil.io/jwks")

@@ -11,10 +11,10 @@ import pytest
 from handlers.access.alb import LoadBalancerKeys
 from handlers.access.documents import FetchError
 from handlers.access.guard import Guard
-from handlers.access.jwks import Jwks, JwksUnavailable
+from handlers.access.jwks import issuer_keys
 from handlers.access.jws import TokenRefused
 from handlers.access.policy import PolicyAuthorizer
-from handlers.access.token import KeyStore, TrustUnavailable, Verifier
+from handlers.access.token import JwksUnavailable, KeyStore, TrustUnavailable, Verified, Verifier
 from handlers.access.trust import TrustError, parse
 from handlers.server.app import build_app
 from handlers.settings.issuer import Issuer
@@ -24,7 +24,7 @@ from temporal_codec.clock import Life
 from temporal_codec.keys.sources import open_source
 from temporal_codec.policy import Identity
 from tests.codec.clock import FakeClock
-from tests.handlers.access.asking import here, run, verified
+from tests.handlers.access.asking import here, run
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, call
 from tests.rigs.issuer import b64url, claims, header
 from tests.rigs.signers import ALGORITHMS, jwk, parts, private_key, sign, token
@@ -143,10 +143,13 @@ class Issuers:
                 raise FetchError("status 500")
             return json.dumps({"keys": [jwk(NAMES.get(issuer.name, "RS256"))]}).encode()
 
-        return Jwks(fetch, self.clock)
+        return issuer_keys(fetch, self.clock)
+
+    def verified(self, bearer: str) -> Verified:
+        return run(self.verifier.verify({b"authorization": f"Bearer {bearer}".encode()}, here))
 
     def verify(self, bearer: str) -> Identity:
-        return verified(self.verifier, f"Bearer {bearer}")
+        return self.verified(bearer).identity
 
     def refuses(self, bearer: str) -> str:
         with pytest.raises(TokenRefused) as caught:
@@ -226,9 +229,8 @@ def test_an_outage_of_one_never_touches_another() -> None:
     issuers.down = {"one"}
     assert issuers.verify(made("two", "access")).subject
     issuers.clock.advance(280)
-    first = issuers.verify(made("one", "access"))
-    second = issuers.verify(made("two", "access"))
-    assert (issuers.verifier.is_stale(first), issuers.verifier.is_stale(second)) == (True, False)
+    assert issuers.verified(made("one", "access")).is_stale
+    assert not issuers.verified(made("two", "access")).is_stale
 
 
 def test_garbage_fetches_no_keys() -> None:
@@ -575,7 +577,8 @@ class Balancer:
         return public_pem(private_key(self.algorithm))
 
     def verify(self, bearer: str) -> Identity:
-        return run(self.verifier.verify({b"x-amzn-oidc-data": bearer.encode()}, here))
+        headers = {b"x-amzn-oidc-data": bearer.encode()}
+        return run(self.verifier.verify(headers, here)).identity
 
 
 def balanced(kid: str = KID, **changes: Any) -> str:

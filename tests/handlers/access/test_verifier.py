@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers.access.jwks import Jwks
+from handlers.access.jwks import issuer_keys
 from handlers.access.jws import TokenRefused
 from handlers.access.token import MAX_TOKEN_BYTES, Verifier
 from handlers.settings.issuer import Issuer, Trust
@@ -19,7 +19,7 @@ DAY = 24 * 3600
 @pytest.fixture
 def verifier() -> Verifier:
     issuer = Issuer(ISSUER, "https://issuer.example.com/jwks", (AUDIENCE,), EMAIL_CLAIM)
-    keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
+    keys = issuer_keys(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
     return Verifier(Trust((issuer,)), lambda _: keys, lambda: NOW)
 
 

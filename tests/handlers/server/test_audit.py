@@ -16,10 +16,9 @@ import pytest
 
 from handlers.access.authorizer import Decision, PolicyUnavailable, Reason
 from handlers.access.guard import Guard
-from handlers.access.jwks import JwksUnavailable
 from handlers.access.jws import TokenRefused
 from handlers.access.policy import PolicyAuthorizer
-from handlers.access.token import TrustUnavailable
+from handlers.access.token import JwksUnavailable, TrustUnavailable, Verified
 from handlers.server.app import build_app
 from handlers.server.asgi import App
 from handlers.server.audit import Record, bounded_labels, discard, lines_to
@@ -59,20 +58,17 @@ class Gatekeeper:
     denies: bool = False
     reason: Reason = "denied"
 
-    async def verify(self, *_: object) -> Identity:
+    async def verify(self, *_: object) -> Verified:
         if isinstance(self.fault, TokenRefused | JwksUnavailable | TrustUnavailable):
             raise self.fault
-        return ANA
-
-    def is_stale(self, _identity: Identity) -> bool:
-        return self.stale
+        return Verified(ANA, self.stale)
 
     async def decide(self, *_: object) -> Decision:
         if self.fault is not None:
             raise self.fault
         return Decision(
             None if self.denies else "grants[0]",
-            ("policy",) if self.stale else (),
+            self.stale,
             reason=self.reason,
         )
 

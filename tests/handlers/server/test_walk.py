@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from handlers.access.guard import Guard
-from handlers.access.jwks import Jwks
+from handlers.access.jwks import issuer_keys
 from handlers.access.policy import PolicyAuthorizer
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
@@ -79,17 +79,17 @@ HEADERS = {"content-type": "application/json", "x-namespace": "default"}
 def test_a_decode_without_a_token_passes_few_files() -> None:
     app = build_app(server_settings({}), open_source("development"), write=discard)
     files = walk(app, HEADERS)
-    assert len(set(files)) <= 12, sorted(set(files))
-    assert len(files) - 1 <= 25, files
+    assert len(set(files)) <= 11, sorted(set(files))
+    assert len(files) - 1 <= 23, files
 
 
 def test_a_decode_with_a_token_passes_a_few_more() -> None:
     """With RS256, a policy and a record."""
     issuer = Issuer(ISSUER, "https://issuer", (AUDIENCE,), EMAIL_CLAIM)
-    keys = Jwks(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
+    keys = issuer_keys(lambda: json.dumps({"keys": [jwk(rsa_key())]}).encode())
     guard = Guard(Verifier(Trust((issuer,)), lambda _: keys), PolicyAuthorizer(lambda: POLICY))
     settings = server_settings({"CODEC_AUTH": "jwt", "CODEC_AUDIT_DIGESTS": "0"})
     app = build_app(settings, open_source("development"), guard, discard)
     files = walk(app, {**HEADERS, "authorization": f"Bearer {token()}"})
-    assert len(set(files)) <= 22, sorted(set(files))
-    assert len(files) - 1 <= 54, files
+    assert len(set(files)) <= 18, sorted(set(files))
+    assert len(files) - 1 <= 41, files
