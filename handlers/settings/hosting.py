@@ -4,7 +4,13 @@ Row = tuple[str, str, str, str, tuple[str, ...]]
 """Name, default, meaning, example and choices: see `handlers.settings.table.Setting`."""
 
 HOSTING: tuple[Row, ...] = (
-    ("CODEC_AUDIT_COPY", "", "A file that takes each record too.", "file:/audit/log", ()),
+    (
+        "CODEC_AUDIT_COPY",
+        "",
+        "A file that receives a copy of each audit record.",
+        "file:/audit/log",
+        (),
+    ),
     (
         "HOST",
         "127.0.0.1",
@@ -38,7 +44,7 @@ HOSTING: tuple[Row, ...] = (
         "here",
         (
             "Where TLS ends: in this process with `TLS_CERT`, or in a proxy in front. "
-            "`terminated` lets `HOST` be beyond loopback without a certificate."
+            "`terminated` allows a `HOST` beyond loopback without a certificate."
         ),
         "terminated",
         ("here", "terminated"),
@@ -57,8 +63,8 @@ HOSTING: tuple[Row, ...] = (
         "CODEC_OPEN",
         "",
         (
-            "For a container whose port is published to one machine only: `i-understand` lets "
-            "`HOST` be beyond loopback with the development ring and without tokens."
+            "For a container whose port is published to one machine only: `i-understand` allows a "
+            "`HOST` beyond loopback with the development ring and without tokens."
         ),
         "i-understand",
         (),

@@ -30,7 +30,12 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "Rings that namespaces share for Nexus, as `URI=NAMESPACE,...`; see workers.md.",
             "file:a.json=orders,billing",
         ),
-        Setting("CODEC_OPERATIONS", "decode,encode", "Operations, comma-separated.", "decode"),
+        Setting(
+            "CODEC_OPERATIONS",
+            "decode,encode",
+            "The operations that are served, comma-separated.",
+            "decode",
+        ),
         Setting(
             "CODEC_DEFAULT_NAMESPACE",
             "default",
@@ -59,8 +64,13 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "KMS keys that decrypt payloads of Temporal's proxy: `NAMESPACE=ARN,...`.",
             "orders-*=arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         ),
-        Setting("CODEC_MAX_RINGS", "5000", "How many namespaces' rings a process keeps.", "500"),
-        Setting("CODEC_AUDIT_DIGESTS", "16", "How many payloads a record names by digests.", "0"),
+        Setting("CODEC_MAX_RINGS", "5000", "How many key rings a process keeps in memory.", "500"),
+        Setting(
+            "CODEC_AUDIT_DIGESTS",
+            "16",
+            "How many payloads of a request its audit record identifies by digests.",
+            "0",
+        ),
         Setting(
             "CODEC_DERIVE_KEYS",
             "false",
@@ -116,7 +126,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_AUDIENCES",
             "",
-            "The audiences that a token may be for, comma-separated.",
+            "The accepted audiences of a token, comma-separated. One must match.",
             "https://codec.example.com",
         ),
         Setting(
@@ -134,7 +144,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_AUTHORIZER",
             "policy",
-            "What decides on access: the policy document, the token's claim `permissions`, or "
+            "What decides about access: the policy document, the token's claim `permissions`, or "
             "the roles and permissions in Temporal Cloud.",
             "permissions-claim",
             ("policy", "permissions-claim", "temporal-cloud"),
@@ -142,7 +152,8 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_POLICY",
             "",
-            "The policy: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. Without it, all is denied.",
+            "The policy: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. "
+            "Without it, every request is denied.",
             "ssm:/temporal-codec/policy",
         ),
         Setting(

@@ -29,7 +29,7 @@ TOKEN_REFUSED = problem(
     "token-refused",
     "The server rejects the token (401). {words}",
     "Log in again for a new token. If that does not help, read the reason in the server's log, and "
-    "compare the token's issuer and audience with those that the server trusts.",
+    "compare the token's issuer and audience with those that the server accepts.",
 )
 NAMESPACE_REFUSED = problem(
     "namespace-refused",
@@ -65,7 +65,7 @@ CONTENT_TYPE = problem(
 )
 THROTTLED = problem(
     "throttled",
-    "The server or its gateway rejects the first request as one too many (429).",
+    "The server or its gateway rejects the first request: too many requests (429).",
     "Wait a minute and try again. Allow bursts of 300 requests, as a long history page sends them.",
 )
 FAILED = problem(
@@ -92,8 +92,8 @@ ERROR_CORS = warning(
 )
 CLOCK = warning(
     "clock-skew",
-    "The server's clock and this machine's differ by {seconds} seconds.",
-    "Synchronise both with NTP: a token is valid from and until a time of day.",
+    "The clocks of the server and of this machine differ by {seconds} seconds.",
+    "Synchronize both with NTP: a wrong clock rejects valid tokens.",
 )
 
 _BY_STATUS = {

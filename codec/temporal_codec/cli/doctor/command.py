@@ -44,7 +44,7 @@ def doctor(  # noqa: PLR0913 — a command's options are its arguments
     namespace: Namespace = "default",
     other_namespace: Annotated[
         str | None,
-        typer.Option(help="Another namespace that the token may decode: do keys hold it apart?"),
+        typer.Option(help="Another namespace of the token: check whether keys keep the two apart."),
     ] = None,
     payload: Annotated[
         Path | None, typer.Option(help="Try the payloads in this file: one, or {payloads: [...]}.")

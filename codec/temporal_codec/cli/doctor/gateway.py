@@ -10,15 +10,15 @@ ANSWERED = warning(
 )
 THROTTLED = problem(
     "gateway-throttled",
-    "The gateway rejects the request as one too many (429). The server does not see it.",
+    "The gateway rejects the request: too many requests (429). The server does not see it.",
     "Raise the gateway's limits (`BurstLimit` and `RateLimit` of the stack): allow bursts of 300 "
     "requests and 100 requests per second.",
 )
 FAILED = problem(
     "gateway-failed",
-    "The gateway has no response of the server ({status}).",
+    "The gateway got no response from the server ({status}).",
     "Check the server behind it. Usually 500 and 502 mean that it crashed or did not start, 503 "
-    "that none is free, 504 that it took too long.",
+    "that no instance is free, and 504 that it took too long.",
 )
 PAGE = problem(
     "cdn-page",
@@ -28,14 +28,14 @@ PAGE = problem(
 )
 PREFLIGHT_THROTTLED = problem(
     "preflight-throttled",
-    "The preflight is rejected as one too many (429). The browser reports a CORS error.",
+    "The preflight is rejected: too many requests (429). The browser reports a CORS error.",
     "Wait a minute and try again. Raise the limits of the gateway (`BurstLimit` and `RateLimit` of "
     "the stack): each page sends preflights too.",
 )
 PREFLIGHT_FAILED = problem(
     "preflight-failed",
-    "The preflight gets status {status}: what answers OPTIONS fails.",
-    "Check its log: on AWS that of the preflight function, where CODEC_ORIGINS is usually wrong. "
+    "The preflight gets status {status}: the service that answers OPTIONS fails.",
+    "Check its log: on AWS that of the preflight function. Usually CODEC_ORIGINS is wrong. "
     "Without an entry there, check the gateway.",
 )
 

@@ -33,7 +33,8 @@ SIZE_OK = ok("size-ok", "A payload of 2 MB is returned.")
 THROTTLED = warning(
     "burst-refused",
     "The server rejected {refused} of {sent} small requests, as many as a history page sends.",
-    "Allow bursts of 300 requests and 100 requests per second. Until then pages stay half decoded.",
+    "Allow bursts of 300 requests and 100 requests per second. Until then, pages are decoded only "
+    "in part.",
 )
 
 

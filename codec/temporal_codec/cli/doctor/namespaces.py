@@ -1,4 +1,4 @@
-"""Two namespaces: whether the server's keys hold them apart, or its policy alone."""
+"""Two namespaces: whether the server's keys keep them apart, or only its policy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ SHARED = warning(
     "keys-shared",
     "What the server encrypts for the namespace {namespace} it also decrypts for {other}.",
     "A caller that may decode one of them can decode the payloads of the other, whatever the "
-    "policy says. Use keys that hold namespaces apart: docs/keys.md.",
+    "policy says. Use keys that keep namespaces apart: docs/keys.md.",
 )
 APART = ok(
     "keys-apart",

@@ -32,7 +32,7 @@ NOT_OPENED = problem(
     "own-not-decoded",
     "The server returns {left} of your {count} payloads encoded. Key ids: {ids}.",
     "Add the missing keys to the server's ring (`temporal-codec keys import`), or correct "
-    "CODEC_KEYRING or --namespace. If the ring has the key id, the key behind it is another one.",
+    "CODEC_KEYRING or --namespace. If the ring has the key id, its key is a different one.",
 )
 FOREIGN = problem(
     "own-foreign",

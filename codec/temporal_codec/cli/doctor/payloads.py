@@ -45,8 +45,8 @@ CHANGED = problem(
 )
 UNCHANGED = warning(
     "plain-unchanged",
-    "Payloads that are not encoded come back unchanged. Whether the server decodes yours is not "
-    "known.",
+    "Payloads that are not encoded come back unchanged. This does not show whether the server "
+    "decodes yours.",
     "Try your own payloads: --payload FILE or --history FILE.",
 )
 NO_RING = problem(
@@ -56,8 +56,8 @@ NO_RING = problem(
 )
 NO_KEYS = problem(
     "keys-unavailable",
-    "The server answers, but not where it needs a key ({status}). {words}",
-    "Check that the server can read its key ring (CODEC_KEYRING); its log names the reason.",
+    "The server answers requests only if they need no key ({status}). {words}",
+    "Check that the server can read its key ring (CODEC_KEYRING). Its log names the reason.",
 )
 NOT_SERVED = warning(
     "encode-not-served",

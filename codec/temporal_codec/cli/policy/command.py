@@ -16,7 +16,9 @@ from temporal_codec.policy import MAX_BYTES, Identity, Policy, PolicyError, pars
 from temporal_codec.policy.grants import GROUP, SUBJECT
 from temporal_codec.text import shown
 
-app = typer.Typer(help="Policies: check a document, and say what it decides.", no_args_is_help=True)
+app = typer.Typer(
+    help="Policies: check a document, and explain its decisions.", no_args_is_help=True
+)
 
 
 class Operation(StrEnum):
@@ -28,8 +30,8 @@ class Operation(StrEnum):
 
 
 Document = Annotated[Path, typer.Argument(metavar="FILE", help="The policy document.")]
-Namespace = Annotated[str | None, typer.Option(help="The namespace that is asked for.")]
-Reason = Annotated[str, typer.Option(help="What the header X-Codec-Reason says.")]
+Namespace = Annotated[str | None, typer.Option(help="The namespace of the request.")]
+Reason = Annotated[str, typer.Option(help="The reason in the header X-Codec-Reason.")]
 _CLOSEST = 5
 
 
@@ -41,20 +43,22 @@ def check(  # noqa: PLR0913 — as below
         str | None, typer.Option(help="An e-mail address, sub:SUBJECT or group:NAME.")
     ] = None,
     namespace: Namespace = None,
-    operation: Annotated[Operation | None, typer.Option(help="What is asked for.")] = None,
+    operation: Annotated[
+        Operation | None, typer.Option(help="The operation of the request.")
+    ] = None,
     reason: Reason = "",
     ring: Annotated[
         str | None,
         typer.Option(
-            help="The server's CODEC_KEYRING: warn if its keys do not hold apart what "
-            "the policy does."
+            help="The server's CODEC_KEYRING: warn if its keys do not keep apart the namespaces "
+            "that the policy keeps apart."
         ),
     ] = None,
 ) -> None:
     """Check a policy; with an identity, a namespace and an operation, say which grant decides.
 
-    The status is 0 if the policy is valid and allows what is asked, 1 if it denies it, 2 if the
-    document is wrong.
+    Status 0 if the policy is valid and allows the request, 1 if it denies the request, 2 if the
+    document is invalid.
     """
     policy = _read(file)
     for warning in unenforced(policy, ring) if ring else ():
@@ -74,10 +78,12 @@ def explain(  # noqa: PLR0913 — a command's options are its arguments
     file: Document,
     *,
     token_file: Annotated[
-        Path, typer.Option(help="A file that holds the token. It is read, and not verified.")
+        Path, typer.Option(help="A file with the access token. The token is decoded, not verified.")
     ],
-    namespace: Annotated[str, typer.Option(help="The namespace that is asked for.")],
-    operation: Annotated[Operation, typer.Option(help="What is asked for.")] = Operation.DECODE,
+    namespace: Annotated[str, typer.Option(help="The namespace of the request.")],
+    operation: Annotated[
+        Operation, typer.Option(help="The operation of the request.")
+    ] = Operation.DECODE,
     email_claim: Annotated[
         str | None, typer.Option(help="As CODEC_EMAIL_CLAIM; the default is the server's.")
     ] = None,
@@ -89,7 +95,7 @@ def explain(  # noqa: PLR0913 — a command's options are its arguments
     ] = "",
     reason: Reason = "",
 ) -> None:
-    """Say which grant decides for a token's bearer, and why the others do not."""
+    """Say which grant decides for the holder of a token, and why the others do not."""
     identity = caller(token_file, email_claim, groups_claim, issuer)
     identity = replace(identity, purpose=reason)
     typer.echo(shown(f"Subject: {identity.subject or 'none'}"))

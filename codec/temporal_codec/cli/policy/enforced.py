@@ -1,4 +1,4 @@
-"""Whether a policy's namespaces are held apart by keys, or by the policy alone."""
+"""Whether keys keep a policy's namespaces apart, or only the policy does."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ _NEXT = (
 
 
 def distinguishes(policy: Policy) -> bool:
-    """Whether the policy grants some namespaces to some callers alone."""
+    """Whether the policy grants some namespaces only to some callers."""
     return any(not each.is_any for grant in policy.grants for each in grant.namespaces)
 
 
 def unenforced(policy: Policy, ring: str) -> Iterator[str]:
-    """What to say if the keys of this ring do not hold apart what the policy does."""
+    """Warnings if the keys of this ring do not keep apart the namespaces that the policy does."""
     for each in separated(ring) if distinguishes(policy) else ():
         if each == "development":
             yield f"The development ring has the same keys for every namespace. {_NEXT}"
