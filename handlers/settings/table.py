@@ -30,12 +30,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
             "Rings that namespaces share for Nexus, as `URI=NAMESPACE,...`; see workers.md.",
             "file:a.json=orders,billing",
         ),
-        Setting(
-            "CODEC_OPERATIONS",
-            "decode,encode",
-            "The operations that are served, comma-separated.",
-            "decode",
-        ),
+        Setting("CODEC_OPERATIONS", "decode,encode", "The operations that are served.", "decode"),
         Setting(
             "CODEC_DEFAULT_NAMESPACE",
             "default",
@@ -66,10 +61,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         ),
         Setting("CODEC_MAX_RINGS", "5000", "How many key rings a process keeps in memory.", "500"),
         Setting(
-            "CODEC_AUDIT_DIGESTS",
-            "16",
-            "How many payloads of a request its audit record identifies by digests.",
-            "0",
+            "CODEC_AUDIT_DIGESTS", "16", "How many payloads a record identifies by digests.", "0"
         ),
         Setting(
             "CODEC_DERIVE_KEYS",
@@ -152,8 +144,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
         Setting(
             "CODEC_POLICY",
             "",
-            "The policy: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. "
-            "Without it, every request is denied.",
+            "The policy: `file:PATH`, `ssm:NAME` or `s3:BUCKET/KEY`. Without it, access is denied.",
             "ssm:/temporal-codec/policy",
         ),
         Setting(
