@@ -19,7 +19,8 @@ from handlers.server.status import Caches, with_status
 from handlers.settings.environ import Environ
 from handlers.settings.server import ServerSettings, server_settings
 from temporal_codec.cached import Cached
-from temporal_codec.keys.sources import open_source
+from temporal_codec.errors import KeyringError
+from temporal_codec.keys.sources import MAX_RINGS, open_source
 
 if TYPE_CHECKING:
     from handlers.server.gateway import Handler
@@ -68,17 +69,24 @@ def collect_garbage_again() -> None:
 
 def key_source(settings: ServerSettings) -> "Source":
     """Each namespace's keys, with those of the rings that it shares with others."""
-    source = open_source(settings.keyring, at_most=settings.max_rings)
+    source = _opened("CODEC_KEYRING", settings.keyring, settings.max_rings)
     if not settings.shared_rings:
         return source
     from temporal_codec.keys.shared import SHARED, SharingSource  # noqa: PLC0415 — few need it
 
     shared: dict[str, list[Keys]] = {}
     for uri, namespaces in settings.shared_rings:
-        keys = open_source(uri).keys(SHARED)
+        keys = _opened("CODEC_SHARED_RINGS", uri).keys(SHARED)
         for namespace in namespaces:
             shared.setdefault(namespace, []).append(keys)
     return SharingSource(source, lambda namespace: shared.get(namespace, ()))
+
+
+def _opened(setting: str, uri: str, at_most: int = MAX_RINGS) -> "Source":
+    try:
+        return open_source(uri, at_most=at_most)
+    except KeyringError as error:
+        raise KeyringError(f"{setting}: {error}") from None
 
 
 def caches(source: "Source", guard: Guard | None) -> Caches:

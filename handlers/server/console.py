@@ -36,7 +36,9 @@ class _Formatter(logging.Formatter):
 
 def field(name: str, value: object) -> str:
     """A field of a line, quoted if the value could be read as another field."""
-    text = shown(str(value))
+    if isinstance(value, dict):  # counts by reason
+        value = [f"{each}:{count}" for each, count in value.items()]
+    text = shown(",".join(value) if isinstance(value, list | tuple) else str(value))
     return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text)}"
 
 

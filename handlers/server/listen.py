@@ -1,5 +1,6 @@
 """The local server's socket: whether it is available, and uvicorn on it."""
 
+import os
 import signal
 import socket
 import sys
@@ -24,8 +25,9 @@ def check(local: LocalSettings) -> None:
         family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
         socket.create_server((local.host, local.port), family=family).close()
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise SettingsError(
-            f"port {local.port} of {local.host} is taken or not available ({error.strerror}); "
+            f"port {local.port} of {local.host} is taken or not available ({why}); "
             "choose another with PORT"
         ) from None
     if local.tls_cert:

@@ -32,9 +32,15 @@ TITLES = {
 _ACCESS = "Access cannot be checked at the moment. Try again later."
 _TOO_LARGE = "The request, or its response, is too large."
 REASONS: dict[str, tuple[int, str]] = {
-    "operation": (404, "There is no such operation."),
+    "operation": (
+        404,
+        "There is no such operation: the URL must end in /decode, /encode or /download.",
+    ),
     "method": (405, "Only POST is allowed."),
-    "origin": (403, "This origin is not allowed to read decoded payloads."),
+    "origin": (
+        403,
+        "Pages of this origin may not call this server. CODEC_ORIGINS lists those that may.",
+    ),
     "content-length": (400, "Content-Length must be a number."),
     "body-too-large": (413, _TOO_LARGE),
     "content-type": (415, "The body must be JSON in UTF-8, with Content-Type: application/json."),

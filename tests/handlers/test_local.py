@@ -39,7 +39,7 @@ def start(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     ("environ", "sentence"),
     [
         ({"CODEC_KEYRNG": "file:x"}, "unknown setting CODEC_KEYRNG"),
-        ({"CODEC_KEYRING": "vault:x"}, "a key ring's URI must be"),
+        ({"CODEC_KEYRING": "vault:x"}, "CODEC_KEYRING: a key ring's URI must be"),
         ({"ACCESS_LOG": "no"}, "ACCESS_LOG must be on or off"),
         ({"HOST": "0.0.0.0"}, "HOST beyond loopback requires CODEC_AUTH=jwt"),
         ({"TLS_CERT": "missing.pem"}, "TLS_CERT and TLS_KEY belong together"),

@@ -26,8 +26,14 @@ from tests.codec.rings import key, plain, sealed, source_of
 from tests.handlers.calls import JSON_HEADERS, ORIGIN, Reply, app, call
 
 SENTENCES = {
-    403: ("Forbidden", "This origin is not allowed to read decoded payloads."),
-    404: ("Not Found", "There is no such operation."),
+    403: (
+        "Forbidden",
+        "Pages of this origin may not call this server. CODEC_ORIGINS lists those that may.",
+    ),
+    404: (
+        "Not Found",
+        "There is no such operation: the URL must end in /decode, /encode or /download.",
+    ),
     405: ("Method Not Allowed", "Only POST is allowed."),
     413: ("Content Too Large", "The request, or its response, is too large."),
     415: (

@@ -79,6 +79,7 @@ def undecoded(server: CodecServer, reference: Json) -> str:
     downloaded = server.post("/download", body(reference))
     assert downloaded.status_code in {400, 413}
     assert downloaded.headers["content-type"] == "application/problem+json"
+    assert "Reason." not in server.log(), "a line for people holds no Python"
     lines = [line for line in server.log().splitlines() if "undecoded=" in line]
     return lines[-1].partition("undecoded=")[2]
 
