@@ -47,6 +47,15 @@ def _record(context: Any, problem: Problem) -> Record:  # noqa: ANN401
 
 
 def _cleaned(event: Event) -> Event:
-    kept = {k: v for k, v in events.headers(event).items() if k not in _NOT_NEEDED}
+    given = events.headers(event).items()
+    kept = {name: _as_sent(value) for name, value in given if name not in _NOT_NEEDED}
     balanced = balancers.event_of(event, kept)
     return balanced or {**event, "headers": kept, "multiValueHeaders": None}
+
+
+def _as_sent(value: str) -> str:
+    # A gateway may have read as Latin-1 what the client sent in UTF-8, as the CLI does.
+    try:
+        return value if value.isascii() else value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

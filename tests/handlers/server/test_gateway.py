@@ -10,8 +10,15 @@ from typing import Any
 import pytest
 
 from handlers.server import events
+from handlers.server.app import build_app
+from handlers.server.audit import Record
 from handlers.server.balancers import event_of
+from handlers.server.cors import Cors
+from handlers.server.gateway import lambda_handler
+from handlers.settings.server import server_settings
 from handlers.startup import lambda_function
+from temporal_codec.keys.sources import open_source
+from temporal_codec.text import shown
 from tests.rigs.lambda_events import KINDS, Request
 from tests.rigs.processes import ROOT
 
@@ -79,6 +86,22 @@ def test_answers_have_the_form_that_the_target_group_asks_for(
         single = functions[function](KINDS[kind](request), Context())
         assert single["headers"]["access-control-allow-origin"] == "http://localhost:8233"
         assert not single.get("multiValueHeaders")
+
+
+@pytest.mark.usefixtures("functions")  # whose event loop it uses
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name", ["naïve", "заказы", "naïve café", "a b@c", "😀", "%C3%A4", "nai\u0308ve"]
+)
+def test_a_name_is_the_same_however_a_gateway_reads_its_bytes(name: str, kind: str) -> None:
+    """As UTF-8, or as Latin-1 which clients do not use for all names."""
+    settings, records = server_settings({}), list[Record]()
+    app = build_app(settings, open_source("development"), write=records.append)
+    handle = lambda_handler(app, Cors(settings.cors), records.append)
+    for read in (name, name.encode().decode("latin-1")):
+        sent = {"content-type": "application/json", "x-namespace": read}
+        handle(KINDS[kind](Request("POST", "/decode", sent, b"{}")), Context())
+    assert [(each.status, each.namespace) for each in records] == [(200, shown(name))] * 2
 
 
 @pytest.mark.parametrize("kind", [each for each in KINDS if each.startswith(("load", "lattice"))])
