@@ -50,7 +50,7 @@ POWERTOOLS = {"aws_lambda_powertools", "typing_extensions"}
 BUDGET = {
     "handlers.decode": ({*AWS, *CODEC, *POWERTOOLS, "mangum"}, 300),
     "handlers.encode": ({*AWS, *CODEC, *POWERTOOLS, "mangum"}, 300),
-    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 237),
+    "handlers.rotation": ({*AWS, *CODEC, *POWERTOOLS}, 238),
     "handlers.preflight": ({"handlers"}, 11),
 }
 

@@ -7,7 +7,6 @@ never loads botocore.
 
 import logging
 import random
-import re
 import threading
 import time
 from functools import cache
@@ -54,7 +53,6 @@ _THROTTLED = frozenset(
 )
 # After it is refused as one too many, a value is asked for again this soon.
 _THROTTLED_COOLDOWN_SECONDS = 1.0
-_ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12})?:.+")
 
 
 class AwsError(Exception):
@@ -133,16 +131,6 @@ def _session(**options: bool) -> botocore.session.Session:
 @cache
 def _plain_session() -> botocore.session.Session:
     return _session(include_builtin_handlers=False)
-
-
-def region_of(name: str) -> str | None:
-    """The region of an ARN, in any partition; None of a plain name. Raises ValueError."""
-    if not name.startswith("arn:"):
-        return None
-    found = _ARN.fullmatch(name)
-    if found is None:
-        raise ValueError("it is not an ARN that AWS gives")
-    return found[3] or None
 
 
 def error_code(error: BotoCoreError | ClientError) -> str:

@@ -1,7 +1,8 @@
 """The secret that holds an API key of Temporal Cloud."""
 
 from handlers.access.listed import CloudError
-from temporal_codec.aws import AwsError, Service, region_of
+from temporal_codec.arn import region_of
+from temporal_codec.aws import AwsError, Service
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.secrets_manager import CURRENT, explained, secret_text
 
@@ -12,7 +13,7 @@ class Secret:
     def __init__(self, name: str) -> None:
         """Take its name or ARN."""
         self._name = name
-        self._service = Service("secretsmanager", region=region_of(name))
+        self._service = Service("secretsmanager", region=region_of("secretsmanager", name))
 
     def __call__(self) -> str:
         """Its current value; raises CloudError, which never quotes it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from temporal_codec.arn import region_of
 from temporal_codec.errors import CodecError
 from temporal_codec.https import USER_AGENT, ExchangeError, Peer, Proxy, Stage
 
@@ -161,9 +162,9 @@ def _object(name: str, max_bytes: int) -> Fetch:
 def _service(service: str, name: str = "") -> Callable[..., Any]:
     @cache
     def made() -> Any:  # noqa: ANN401 — its class is loaded for it
-        from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — a file needs none
+        from temporal_codec.aws import Service  # noqa: PLC0415 — a file needs none
 
-        return Service(service, region=region_of(name))
+        return Service(service, region=region_of(service, name) if name else None)
 
     return lambda operation, **arguments: made().ask(operation, **arguments)
 

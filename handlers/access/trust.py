@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from handlers.settings.issuer import ALGORITHMS, Algorithm, Issuer, Trust
+from handlers.settings.issuer import ALGORITHMS, DOCUMENT, LOOPBACK, Algorithm, Issuer, Trust
 from temporal_codec.errors import CodecError
 from temporal_codec.strict_json import NotStrict, read_document
 
@@ -20,10 +20,7 @@ MAX_ISSUERS = 32
 _TOKEN_FROM = re.compile(
     r"authorization|authorization-extras|header:[a-z0-9-]{1,64}|cookie:[A-Za-z0-9_.-]{1,64}"
 )
-_JWKS = re.compile(
-    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?|file:.+|alb:[a-z0-9-]{1,32}"
-    r"|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?(/[!-~]*)?"
-)
+_JWKS = re.compile(rf"{DOCUMENT}|{LOOPBACK}|alb:[a-z0-9-]{{1,32}}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=64)]

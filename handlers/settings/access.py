@@ -7,11 +7,11 @@ import msgspec
 from msgspec.structs import replace
 
 from handlers.settings.environ import Environ, SettingsError, choice, text
-from handlers.settings.issuer import TEMPORAL_CLOUD, Issuer, Trust
+from handlers.settings.issuer import DOCUMENT, TEMPORAL_CLOUD, Issuer, Trust
+from temporal_codec.arn import region_of
 from temporal_codec.https import Proxy
 
-_JWKS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?|file:.+")
-_SECRET = re.compile(r"secretsmanager:[A-Za-z0-9/_+=.@:-]{1,2048}")  # what AWS lets a name hold
+_OBJECT = r"s3:[A-Za-z0-9._-]+/.+"
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def read_access(environ: Environ) -> Access:
     """Which tokens are accepted; raises SettingsError."""
     authorizer = choice(environ, "CODEC_AUTHORIZER")
     policy = text(environ, "CODEC_POLICY") or None
-    if policy is not None and not re.fullmatch(r"(file|ssm):.+|s3:[^/]+/.+", policy):
+    if policy is not None and not (_is_document(policy) or re.fullmatch(_OBJECT, policy)):
         raise SettingsError("CODEC_POLICY must be file:PATH, ssm:NAME or s3:BUCKET/KEY")
     trust = _trust(environ)
     if authorizer == "permissions-claim":
@@ -53,6 +53,18 @@ def read_access(environ: Environ) -> Access:
         proxy_of=_proxy_of(environ),
         with_cookies=choice(environ, "CODEC_CREDENTIALS") == "true",
     )
+
+
+def _is_document(uri: str) -> bool:
+    return _is_named(uri, "ssm") or re.fullmatch(r"file:.+", uri) is not None
+
+
+def _is_named(uri: str, service: str) -> bool:
+    try:
+        region_of(service, uri.removeprefix(f"{service}:"))
+    except ValueError:
+        return False
+    return uri.startswith(f"{service}:")
 
 
 def _refuse_shared(trust: Trust) -> None:
@@ -71,7 +83,7 @@ def _cloud_api_key(environ: Environ, *, needed: bool) -> str | None:
             "CODEC_CLOUD_API_KEY and CODEC_AUTHORIZER=temporal-cloud belong together: set both, "
             "or neither"
         )
-    if uri is not None and not _SECRET.fullmatch(uri):
+    if uri is not None and not _is_named(uri, "secretsmanager"):
         raise SettingsError(
             "CODEC_CLOUD_API_KEY must be secretsmanager:NAME, of a secret that holds the key"
         )
@@ -83,7 +95,7 @@ def _trust(environ: Environ) -> Trust:
     uri, values = text(environ, "CODEC_TRUST"), [text(environ, name) for name in own]
     email_claim = text(environ, "CODEC_EMAIL_CLAIM")
     if uri:
-        if any(values) or email_claim or not re.fullmatch(r"(file|ssm):.+", uri):
+        if any(values) or email_claim or not _is_document(uri):
             raise SettingsError(
                 "CODEC_TRUST must be file:PATH or ssm:NAME, and replaces CODEC_ISSUER, "
                 "CODEC_JWKS_URL, CODEC_AUDIENCES and CODEC_EMAIL_CLAIM: unset those"
@@ -98,7 +110,7 @@ def _trust(environ: Environ) -> Trust:
             "none for Temporal Cloud's"
         )
     issuer, jwks_url, audiences = values
-    if not _JWKS.fullmatch(jwks_url):
+    if not re.fullmatch(DOCUMENT, jwks_url):
         raise SettingsError("CODEC_JWKS_URL must be an https address, or file:PATH")
     listed = tuple(each.strip() for each in audiences.split(","))
     if "" in listed:

@@ -8,7 +8,7 @@ from handlers.settings.environ import Environ, SettingsError, choice, refuse_unk
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 )
-_HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_HEADER = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]{1,64}")  # a token of HTTP without *
 MAX_HEADERS = 32
 _DEFAULT_PORT = re.compile(r"https:.*:443|http:.*:80")
 

@@ -5,6 +5,12 @@ from typing import Literal
 
 import msgspec
 
+_PORT = r"(?:[0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_REST = rf"(?::{_PORT})?(?:/[!-~]*)?"
+LOOPBACK = r"http://(?:localhost|127\.0\.0\.1|\[::1\])" + _REST
+DOCUMENT = rf"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_REST}|file:.+"
+"""An https address, or `file:PATH`."""
+
 Algorithm = Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]
 
 ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from pybase64 import b64decode, b64encode
 
 from temporal_codec.allowance import Allowance
+from temporal_codec.arn import region_of
 from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
@@ -133,9 +134,9 @@ def asking() -> Ask:
     services: dict[str | None, Any] = {}
 
     def ask(operation: str, name: str, **arguments: object) -> dict[str, Any]:
-        from temporal_codec.aws import Service, region_of  # noqa: PLC0415 — it costs 0.2 s
+        from temporal_codec.aws import Service  # noqa: PLC0415 — it costs 0.2 s
 
-        region = region_of(name)
+        region = region_of("kms", name)
         service = services.get(region) or services.setdefault(region, Service("kms", region=region))
         answer: dict[str, Any] = service.ask(operation, KeyId=name, **arguments)
         return answer

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from temporal_codec.aws import AwsError, Service, region_of
+from temporal_codec.arn import region_of
+from temporal_codec.aws import AwsError, Service
 from temporal_codec.errors import KeyringError, KeyringNotFound, KeyringUnavailable
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.namespace import PLACEHOLDER, place_name
@@ -77,9 +78,9 @@ class SecretsManagerLoader:
 
 def _region(name: str) -> str | None:
     try:
-        region = region_of(name)
-    except ValueError as error:
-        raise KeyringError(f"a key ring's ARN is wrong: {error}") from None
+        region = region_of("secretsmanager", name.replace(PLACEHOLDER, "x"))
+    except ValueError:
+        raise KeyringError("secretsmanager: needs a secret's name or its ARN") from None
     if name.startswith("arn:") and PLACEHOLDER in name:
         # A partial ARN also names a secret, so one namespace's name could select another's secret.
         raise KeyringError("{namespace} cannot stand in an ARN: use the secret's name")

@@ -20,7 +20,7 @@ from temporal_codec import (
     Reason,
     open_source,
 )
-from temporal_codec.aws import make_client, region_of
+from temporal_codec.aws import make_client
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.secrets_manager import SecretsManagerLoader
 from tests.codec.clock import FakeClock
@@ -222,22 +222,13 @@ def test_a_throttled_read_is_tried_again_while_there_is_time(
     assert keys.sealing().id
 
 
-def test_an_arn_is_read_from_its_own_region() -> None:
-    """In every partition; the function's own region does not matter."""
-    for arn, region in {
-        "arn:aws:secretsmanager:us-west-2:111122223333:secret:pay-AbCdEf": "us-west-2",
-        "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:a": "us-gov-west-1",
-        "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:a/b": "cn-north-1",
-        "temporal-codec/orders": None,
-    }.items():
-        assert region_of(arn) == region
-
-
 @pytest.mark.parametrize(
     "uri",
     [
         "secretsmanager:arn:aws:secretsmanager",
         "secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:x",
+        "secretsmanager:arn:aws:ssm:eu-west-1:111122223333:parameter/x",
+        "secretsmanager:arn:aws:secretsmanager:eu-west-1:111122223333:secret:x-AbCdEf:json::",
         "secretsmanager:arn:aws:secretsmanager:eu-west-1:111122223333:secret:codec/{namespace}",
     ],
 )

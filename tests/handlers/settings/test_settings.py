@@ -219,7 +219,16 @@ def test_a_trust_document_replaces_the_issuer(uri: str) -> None:
         server_settings({"CODEC_AUTH": "jwt", "CODEC_TRUST": "https://s3cret"})
 
 
-@pytest.mark.parametrize("uri", ["file:jwks.json", "https://issuer.example.com/jwks"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:jwks.json",
+        "file:a folder/jwks & $x.json",
+        "https://issuer.example.com/jwks",
+        "https://[2001:db8::1]:8443/jwks",
+        "https://issuer.example.com:65535",
+    ],
+)
 def test_keys_may_be_in_a_file(uri: str) -> None:
     assert server_settings({**OWN_ISSUER, "CODEC_JWKS_URL": uri}).access is not None
 
@@ -229,7 +238,15 @@ def test_policies_come_from_three_places() -> None:
         access = server_settings({"CODEC_AUTH": "jwt", "CODEC_POLICY": uri}).access
         assert access is not None
         assert access.policy == uri
-    for uri in ("s3:bucket", "s3:/key", "s3:bucket/"):
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:policy"
+    wrong = (
+        "s3:bucket",
+        "s3:/key",
+        "s3:bucket/",
+        "s3:s3://bucket/key",
+        "s3:arn:aws:s3:::bucket/key",
+    )
+    for uri in (*wrong, "ssm:arn:aws:ssm", f"ssm:{arn}", "file:"):
         with pytest.raises(SettingsError, match="CODEC_POLICY"):
             server_settings({"CODEC_AUTH": "jwt", "CODEC_POLICY": uri})
 
@@ -242,6 +259,11 @@ def test_temporal_cloud_decides_with_an_api_key() -> None:
         access = server_settings({**chosen, "CODEC_CLOUD_API_KEY": f"secretsmanager:{name}"}).access
         assert access is not None
         assert access.cloud_api_key == name
+
+    other = arn.replace("secretsmanager", "ssm").replace("secret:", "parameter/")
+    for name in (other, f"{arn}:key::"):
+        with pytest.raises(SettingsError, match="CODEC_CLOUD_API_KEY"):
+            server_settings({**chosen, "CODEC_CLOUD_API_KEY": f"secretsmanager:{name}"})
 
 
 @pytest.mark.parametrize("authorizer", ["policy", "permissions-claim", "temporal-cloud"])
@@ -273,6 +295,7 @@ def test_an_api_key_belongs_to_that_authorizer(authorizer: str, uri: str) -> Non
         {"CODEC_AUDIENCES": ""},
         {"CODEC_JWKS_URL": "http://issuer.example.com/jwks.json"},
         {"CODEC_JWKS_URL": "https://"},
+        {"CODEC_JWKS_URL": "https://issuer.example.com:65536/jwks.json"},
         {"CODEC_POLICY": "policy.json"},
         {"CODEC_POLICY": "http://x"},
         {"CODEC_AUTHORIZER": "anybody"},
@@ -337,11 +360,12 @@ def test_workers_are_a_small_number(workers: str) -> None:
 
 def test_pages_may_send_more_headers() -> None:
     """Tracing and gateways add their own, and a preflight that does not name them blocks all."""
-    settings = preflight_settings({"CODEC_ALLOWED_HEADERS": "traceparent, Baggage,cf-access-token"})
+    names = "traceparent, Baggage,cf-access-token,X_Team,x.span"
+    settings = preflight_settings({"CODEC_ALLOWED_HEADERS": names})
     allowed = Cors(settings.cors).preflight_headers("http://localhost:8233")
     assert allowed["access-control-allow-headers"] == (
         "authorization, authorization-extras, baggage, cf-access-token, content-type, "
-        "traceparent, x-namespace"
+        "traceparent, x-namespace, x.span, x_team"
     )
 
 

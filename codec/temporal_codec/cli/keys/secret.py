@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from temporal_codec.aws import make_client, region_of
+from temporal_codec.arn import region_of
+from temporal_codec.aws import make_client
 from temporal_codec.cli.aws_faults import fault_code, sentence
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys.metric import sealed_in
@@ -30,8 +31,12 @@ class SecretStore:
         self.repair = (
             'Restore a good version: docs/operations.md says how, under "A ring is broken".'
         )
+        try:
+            self._region = region_of("secretsmanager", name)
+        except ValueError:
+            raise CliError("secretsmanager: needs a secret's name or its ARN.") from None
         with self._told():
-            self._client = client or make_client("secretsmanager", region=region_of(name))
+            self._client = client or make_client("secretsmanager", region=self._region)
 
     def read(self) -> Stored | None:
         """See `RingStore`."""
@@ -78,7 +83,7 @@ class SecretStore:
     def sealed(self, labels: Collection[str]) -> dict[str, int]:
         """See `RingStore`: the functions count in CloudWatch."""
         try:
-            cloudwatch = make_client("cloudwatch", region=region_of(self._name))
+            cloudwatch = make_client("cloudwatch", region=self._region)
             return sealed_in(cloudwatch, labels, datetime.now(UTC))
         except (BotoCoreError, ClientError) as error:
             raise CliError(f"CloudWatch: {fault_code(error)}.") from None
