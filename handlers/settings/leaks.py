@@ -16,10 +16,14 @@ LEAKS = {
     "SSLKEYLOGFILE": "OpenSSL writes the keys of TLS connections to a file",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "traces hold request headers",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": "traces hold request headers",
+    "DD_CAPTURE_LAMBDA_PAYLOAD": "Datadog's layer traces events and answers",
 }
 _OFF = frozenset({"", "0", "0.0", "false", "no", "off", "n", "f"})
+# Python's and OpenSSL's are on with any text, `0` too.
+_READ = ("POWERTOOLS_", "DD_")
 
 
 def leaks(environ: Mapping[str, str]) -> list[str]:
     """The variables that are set to more than off."""
-    return [name for name in LEAKS if environ.get(name, "").strip().lower() not in _OFF]
+    found = {name: environ.get(name, "") for name in LEAKS}
+    return [n for n, v in found.items() if v and (v.lower() not in _OFF or not n.startswith(_READ))]

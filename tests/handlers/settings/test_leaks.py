@@ -28,7 +28,34 @@ def test_the_start_is_refused_and_names_it(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", LEAKS)
 @pytest.mark.parametrize("value", ["", "0", "false", "FALSE", "no"])
 def test_switched_off_it_does_no_harm(name: str, value: str) -> None:
-    assert server_settings({name: value}).operations
+    """Each as its own reader understands it: Python's and OpenSSL's are on with any text."""
+    if value and not name.startswith(("POWERTOOLS_", "DD_")):
+        with pytest.raises(SettingsError, match=f"^{name} is refused"):
+            server_settings({name: value})
+    else:
+        assert server_settings({name: value}).operations
+
+
+@pytest.mark.parametrize(
+    ("name", "sees"),
+    [
+        ("PYTHONASYNCIODEBUG", "asyncio.new_event_loop().get_debug()"),
+        ("PYTHONDEVMODE", "sys.flags.dev_mode"),
+        ("SSLKEYLOGFILE", "ssl.create_default_context().keylog_filename"),
+    ],
+)
+@pytest.mark.parametrize("value", ["0", "false", " "])
+def test_any_text_switches_these_on(name: str, sees: str, value: str, tmp_path: Path) -> None:
+    """Why `0` is refused: PYTHONASYNCIODEBUG=0 logs bodies, and SSLKEYLOGFILE=0 writes to `0`."""
+    said = subprocess.run(
+        [sys.executable, "-c", f"import asyncio, ssl, sys; print(bool({sees}))"],
+        cwd=tmp_path,
+        env=clean_environment({name: value}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "True\n"
 
 
 @pytest.mark.parametrize(
