@@ -128,7 +128,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is complete: the request is the app's, which has bounds of its own."""
         self._is_all_head = False
-        self._head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        self._head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if self._head > MAX_HEAD_BYTES:
             raise HttpParserError
         if len(self.pipeline) >= MAX_PIPELINED:

@@ -75,9 +75,13 @@ def test_a_head_without_end_is_cut(server: CodecServer, start: bytes, piece: byt
     assert server.post("/decode", b'{"payloads":[]}').status_code == 200
 
 
-def test_a_complete_head_that_is_too_large_is_431(server: CodecServer) -> None:
+@pytest.mark.parametrize(
+    "rest", [b"x: " + b"a" * 17_000 + b"\r\n", b"a:\r\n" * 4_500], ids=["long", "many"]
+)
+def test_a_complete_head_that_is_too_large_is_431(server: CodecServer, rest: bytes) -> None:
+    """In one packet, too; a header takes what it takes on its way, however short it is."""
     with connect(server) as client:
-        client.sendall(POST + b"x: " + b"a" * 17_000 + b"\r\n\r\n")
+        client.sendall(POST + rest + b"\r\n")
         assert received(client).startswith(b"HTTP/1.1 431")
 
 
