@@ -1,5 +1,7 @@
 """CloudWatch metrics, taken from audit records, so that both tell the same."""
 
+from contextlib import suppress
+
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
@@ -19,6 +21,11 @@ def with_metrics(write: Write, service: str) -> Write:
 
     def both(record: Record) -> None:
         write(record)
+        # It says what is answered now, so that an output which takes no metrics changes nothing.
+        with suppress(OSError, ValueError):
+            printed(record)
+
+    def printed(record: Record) -> None:
         metrics.add_metric("Requests", MetricUnit.Count, 1)
         for name, count in (*_counts(record), ("ColdStart", next(cold_starts, 0))):
             if count:  # a 0 is not printed, which costs nothing

@@ -94,14 +94,14 @@ def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
             server_settings({"CODEC_AUDIT_COPY": wrong})
 
 
-def test_the_local_server_answers_with_a_full_standard_output(
-    tmp_path: Path,
-) -> None:
-    """The real process, whose standard output takes nothing."""
+@pytest.mark.parametrize("metrics", ["none", "emf"])
+def test_the_local_server_answers_with_a_full_standard_output(tmp_path: Path, metrics: str) -> None:
+    """The real process, whose standard output takes nothing: no record and no metrics."""
     copy = tmp_path / "copy"
     with ExitStack() as stack:
         published = stack.enter_context(issuer(tmp_path))
         settings = {**published.settings(), "CODEC_AUDIT_COPY": f"file:{copy}"}
+        settings["CODEC_METRICS"] = metrics
         server = stack.enter_context(codec_server(settings, stdout="/dev/full"))
         headers = {"authorization": f"Bearer {token()}"}
         reply = server.client.post("/decode", content=b'{"payloads":[]}', headers=headers)
