@@ -27,7 +27,7 @@ class Stack:
         return self.session.create_client(service)
 
     def description(self) -> Mapping[str, Any] | None:
-        """What CloudFormation says of it; None if there is no such stack."""
+        """Its description by CloudFormation; None if there is no such stack."""
         try:
             (found,) = self._formation.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:

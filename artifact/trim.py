@@ -1,4 +1,4 @@
-"""What libraries bring along that no function needs."""
+"""The parts of libraries that no function needs."""
 
 import shutil
 from pathlib import Path

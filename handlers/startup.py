@@ -53,7 +53,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
 
 
 def records_to(file: TextIO, settings: ServerSettings) -> Write:
-    """What keeps records: lines of this file, and of a second one if the settings name it."""
+    """A function that writes records to this file, and to a second one if the settings name it."""
     if settings.audit_copy is None:
         return lines_to(file)
     from handlers.server.second import with_copy  # noqa: PLC0415 — few servers have it
@@ -90,7 +90,7 @@ def _opened(setting: str, uri: str, at_most: int = MAX_RINGS) -> "Source":
 
 
 def caches(source: "Source", guard: Guard | None) -> Caches:
-    """What every request needs, by name: the ring, unless each namespace has one, and access."""
+    """The caches that every request needs, by name: the shared ring, if any, and access."""
     rings = source.caches()
     return {**({"keyring": rings[0]} if rings else {}), **(guard.caches if guard else {})}
 

@@ -17,7 +17,7 @@ from temporal_codec.errors import (
 
 try:
     from temporal_codec.keys.key import Key
-except SystemError as error:  # what cryptography raises where it is loaded a second time
+except SystemError as error:  # what cryptography raises if it is loaded a second time
     raise ImportError(
         "Temporal's workflow sandbox loads temporal_codec again, which cryptography does not "
         "support. Give EncryptionPlugin to the client, and set no other workflow runner after it; "

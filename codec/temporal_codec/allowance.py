@@ -1,4 +1,4 @@
-"""What one request may multiply into, including rejected payloads."""
+"""Limits on how much work one request can cause, including rejected payloads."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _LOOKUPS = 32
 
 
 class Allowance(msgspec.Struct):
-    """What one request may inflate to and open, in bytes, and how many fields that may hold."""
+    """How many bytes one request may inflate and decrypt, and how many fields these may have."""
 
     inflated: int = _BYTES
     fields: int = _FIELDS

@@ -20,7 +20,7 @@ Instant = tuple[float, float]  # of the wall clock and the monotonic one
 
 
 class InThread(Protocol):
-    """Runs a function that may wait in a thread: `asyncio.to_thread`, or the like of it."""
+    """Runs a function that may wait in a thread: `asyncio.to_thread`, or a similar function."""
 
     async def __call__(self, work: Callable[..., T], /, *args: object) -> T: ...  # noqa: D102
 
@@ -134,7 +134,7 @@ class Cached(Generic[T]):
         return self.held_newer()
 
     def offer(self) -> Callable[[T], None]:
-        """What takes a value that is fetched with another one, unless it is fetched meanwhile."""
+        """A function that stores a value fetched elsewhere, unless a fetch of it is in progress."""
         before = self._held
 
         def take(value: T) -> None:
@@ -157,12 +157,12 @@ class Cached(Generic[T]):
 
     @property
     def is_failing(self) -> bool:
-        """Whether what is held may be used, and its last fetch failed."""
+        """Whether a value is held that may be used although its last fetch failed."""
         return self._usable() and self._last is not None and self._last[1] is not None
 
     @property
     def is_stale(self) -> bool:
-        """Whether what is held outlived its fresh time."""
+        """Whether the held value is stale."""
         return self._held is not None and self._age(self._held[1]) >= self._fresh_for(self._held[0])
 
     def _refresh(self) -> None:

@@ -10,7 +10,7 @@ MAX_EMPTY = 128
 
 
 class MayBeEmpty(Protocol):
-    """What is held by name: a `Cached`, or what is made of one."""
+    """A value that is cached by name: a `Cached`, or an object around one."""
 
     @property
     def has_value(self) -> bool:
@@ -26,7 +26,7 @@ V = TypeVar("V", bound=MayBeEmpty)
 
 
 class CachedByName(Generic[K, V]):
-    """What is cached for each of the names that are in use, the least used one dropped first.
+    """A cached value for each name that is in use. The least recently used one is dropped first.
 
     Names that have no value have a room of their own: a caller that invents names drops other
     invented names, and never the value of a name that exists. What cannot be fetched again now

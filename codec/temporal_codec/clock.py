@@ -7,7 +7,7 @@ import msgspec
 
 
 class Clock(Protocol):
-    """What gives the time, in seconds: the module `time`, or a test's."""
+    """Gives the time in seconds: the module `time`, or the clock of a test."""
 
     def time(self) -> float:
         """Since 1970, as the wall clock shows it; an operator may set it back."""

@@ -45,7 +45,7 @@ def paths_of(metadata: Mapping[str, bytes]) -> Path:
 
 
 class Layers(Protocol):
-    """What peeling a payload gives."""
+    """The result of removing a payload's encodings."""
 
     @property
     def serialized(self) -> bytes: ...  # noqa: D102

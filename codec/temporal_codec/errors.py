@@ -21,7 +21,7 @@ from enum import StrEnum
 
 
 def install(extras: str) -> str:
-    """What to do if the package was installed without an extra's libraries."""
+    """The next step if an extra's libraries are not installed."""
     return f"run `pip install '.[{extras}]'` in a checkout, or install the wheel with [{extras}]."
 
 
@@ -99,7 +99,7 @@ class StorageUnavailable(CodecError):
 
 
 class AnswerTooLarge(CodecError):
-    """What was opened is together more than a request may become."""
+    """The decoded payloads are together larger than a response may be."""
 
 
 class ObjectsTooLarge(CodecError):

@@ -25,7 +25,7 @@ MAX_HEAD_BYTES = 16_384
 
 
 class Stage(Enum):
-    """What an exchange failed at."""
+    """The stage at which an exchange failed."""
 
     RESOLVE = "the host name cannot be resolved"
     CONNECT = "no connection"
@@ -45,7 +45,7 @@ class ExchangeError(CodecError):
 
 
 class Reply(NamedTuple):
-    """What a server answered."""
+    """A server's response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -76,7 +76,7 @@ class Peer:
         self.version = "plain HTTP"
 
     def addresses(self) -> Sequence[str]:
-        """What the name to connect to resolves to; raises ExchangeError."""
+        """The addresses of the host to connect to; raises ExchangeError."""
         first = self._proxy.host if self._proxy else self._host
         try:
             found = socket.getaddrinfo(first, self._first_port, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""Names of namespaces: what a Temporal Service registers, and their form in other names.
+"""Names of namespaces: which names are valid, and their form in names of files and secrets.
 
 A Service takes any text. A file, a secret or an object in S3 does not, so a name that is part of
 theirs has a form of its own there: plain if that is safe, escaped if not.
@@ -22,7 +22,7 @@ _LONGEST = 200  # so that a file's name, of 255 bytes, has room for more than th
 
 @lru_cache(maxsize=64)
 def check_namespace(name: str) -> str:
-    """The name itself; raises InvalidNamespace if no namespace has it."""
+    """The name itself; raises InvalidNamespace if no namespace can have it."""
     if not is_text(name) or not 0 < len(name.encode()) <= MAX_NAMESPACE_BYTES:
         raise InvalidNamespace(
             f"a namespace's name is 1 to {MAX_NAMESPACE_BYTES} bytes of valid UTF-8 without "

@@ -25,4 +25,4 @@ OPERATIONS = {
 }
 READS = frozenset(each.name for each in OPERATIONS.values() if not each.writes)
 WRITES = frozenset(OPERATIONS)
-"""What a role that may write may do: everything."""
+"""The operations of a role that may write: all."""

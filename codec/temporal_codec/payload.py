@@ -11,7 +11,7 @@ COPY_BELOW = 4096
 
 
 class HasContent(Protocol):
-    """What the pipeline needs of a payload, whether it comes from JSON or from protobuf."""
+    """The fields of a payload that the pipeline reads, from JSON or from protobuf."""
 
     @property
     def metadata(self) -> Mapping[str, bytes]: ...  # noqa: D102

@@ -26,7 +26,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 
     serialized: bytes
     common: tuple[CommonMetadata, int] | None
-    """What `recognise` found in it."""
+    """The result of `recognise` for it."""
     keys: tuple[str, ...]
     """Labels of the keys that opened it, from the outside in."""
 
@@ -34,7 +34,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 
 
 Outcome = Opened | PayloadError | None
-"""What decoding one payload gives; None if its encoding is not one of ours."""
+"""The result of decoding one payload; None if its encoding is not one of ours."""
 
 
 def decode(
@@ -46,13 +46,13 @@ def decode(
     """Open each payload, in order; one that cannot be opened never affects another.
 
     `allowance` bounds what they may inflate to, by default as a request's are.
-    Raises KeyringUnavailable, for the whole list, where a key may exist but cannot be fetched now.
+    Raises KeyringUnavailable for the whole list if a key may exist but cannot be fetched now.
     """
     return _Opener(keys, allowance or Allowance(), enveloped, wait=True).outcomes(payloads, [])
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What the payloads of one request are decoded with."""
+    """The keys and limits with which the payloads of one request are decoded."""
 
     keys: Keys
     in_thread: InThread = asyncio.to_thread
@@ -92,7 +92,7 @@ def _smaller(payload: bytes) -> bytes:
 
 
 Opener = tuple[Callable[[Any, bytes], bytes], Any, tuple[str, ...]]
-"""What takes an encoding off, with what besides the data, and the labels of keys used for it."""
+"""A function that removes an encoding, its arguments besides the data, and the keys used."""
 
 
 class _Opener:
@@ -112,7 +112,7 @@ class _Opener:
         self._last: tuple[Mapping[str, bytes] | None, Opener | None] = (None, None)
 
     def outcomes(self, payloads: Iterable[HasContent], left: list[int]) -> list[Outcome]:
-        """What decoding each payload gives, noting in `left` which need a key that is not held."""
+        """The result of decoding each payload; `left` collects those that need a key not held."""
         outcomes: list[Outcome] = []
         for payload in payloads:
             outcome: Outcome = None
@@ -193,8 +193,8 @@ class _Opener:
 def key_finder(
     keys: Keys, enveloped: Unwrap | None = None, *, wait: bool = True
 ) -> Callable[[Mapping[str, bytes]], Key]:
-    """What gives the key that opens a payload's outermost encryption, from its metadata.
+    """A function that gives the key for a payload's outermost encryption, from its metadata.
 
-    It raises PayloadError or KeyringUnavailable, or NotHeld where `wait` is false.
+    It raises PayloadError or KeyringUnavailable, or NotHeld if `wait` is false.
     """
     return _Opener(keys if wait else held(keys), Allowance(), enveloped, wait=wait).key

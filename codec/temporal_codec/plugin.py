@@ -64,7 +64,7 @@ class EncryptionPlugin(SimplePlugin):
         Args:
             ring: ``secretsmanager:NAME``, ``file:PATH`` or ``kms:ALIAS``, where ``{namespace}``
                 stands for the client's namespace, ``development``, or a source of one's own.
-            compress: use zlib before sealing, where that makes a payload smaller.
+            compress: use zlib before sealing, if that makes a payload smaller.
             strict: refuse to read what is not encrypted. Otherwise histories from before the
                 encryption can be read.
             nexus: for each Nexus endpoint between namespaces, the ring that its callers and its

@@ -56,7 +56,7 @@ class EncryptionCodec(PayloadCodec):
 
         Args:
             keys: those of a key source, for example.
-            compress: use zlib first, where that makes a payload smaller.
+            compress: use zlib first, if that makes a payload smaller.
             strict: refuse to decode what is not encrypted. Otherwise it is passed on, so that
                 histories from before the encryption can be read.
             meter: gives the SDK's meter, to count there what each key seals. Nothing is counted
@@ -81,8 +81,8 @@ class EncryptionCodec(PayloadCodec):
         """Open each payload.
 
         Raises PayloadError if one can never be opened: a worker must not take ciphertext for
-        a value. Raises KeyringUnavailable if the keys cannot be fetched now, and NotEncrypted where
-        only encrypted payloads are taken.
+        a value. Raises KeyringUnavailable if the keys cannot be fetched now, and NotEncrypted if
+        the codec is strict and a payload is plaintext.
         """
         if self._strict:
             _check_encrypted(payloads)

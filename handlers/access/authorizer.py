@@ -1,4 +1,4 @@
-"""What decides whether an identity may do something, and how it answers."""
+"""The interface of an authorizer: it decides what an identity may do."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
@@ -41,4 +41,4 @@ class Authorizer(Protocol):
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
-        """What every decision needs, by name, to fetch it at start."""
+        """The caches that every decision needs, by name, so that they can be filled at start."""

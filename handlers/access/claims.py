@@ -1,4 +1,4 @@
-"""What a token claims, checked and turned into an identity (rules T3 to T5)."""
+"""The claims of a token: checks them and makes an identity of them (rules T3 to T5)."""
 
 import hashlib
 import re
@@ -56,7 +56,7 @@ def _check_kind(claims: dict[str, Any], issuer: Issuer, audiences: list[str]) ->
 
 
 def identify(claims: dict[str, Any], issuer: Issuer, **more: Any) -> Identity:  # noqa: ANN401
-    """Who the claims say is calling; `more` is what the identity has from elsewhere."""
+    """The identity that the claims describe; `more` are its fields that do not come from claims."""
     subject = claims.get("sub")
     if not (isinstance(subject, str) and 0 < len(subject) <= MAX_TEXT and subject.isprintable()):
         refuse("sub")

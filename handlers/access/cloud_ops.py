@@ -93,7 +93,7 @@ class CloudOps:
             raise CloudError("it lists users of a namespace that does not exist: nobody is let in")
 
     def with_key(self, ask: Callable[[dict[str, str], Key], T], query: dict[str, str]) -> T:
-        """What `ask` gets with the API key, or with a newer one if this one is rejected."""
+        """The result of `ask` with the API key, or with a newer key if this one is rejected."""
         key = _held(self.key.get)
         try:
             return ask(query, key)

@@ -93,7 +93,7 @@ def _request(target: str, headers: Mapping[str, str]) -> bytes:
 
 
 def https_document(url: str, proxy_of: ProxyOf = no_proxy) -> Fetch:
-    """What fetches the document at this address; raises ValueError if it is not https."""
+    """A function that fetches the document at a URL; raises ValueError if it is not https."""
     host, parts = HttpsHost(url, proxy_of), urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
@@ -107,7 +107,7 @@ def https_document(url: str, proxy_of: ProxyOf = no_proxy) -> Fetch:
 
 
 def open_document(uri: str, max_bytes: int, proxy_of: ProxyOf = no_proxy) -> Fetch:
-    """What fetches the document at `file:PATH`, `ssm:NAME`, `s3:BUCKET/KEY` or an https address.
+    """A function that fetches a document: `file:PATH`, `ssm:NAME`, `s3:BUCKET/KEY` or https.
 
     It raises FetchError, which names the document.
     """

@@ -27,7 +27,7 @@ class Guard(NamedTuple):
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
-        """What every request needs, by name, to fetch it at start."""
+        """The caches that every request needs, by name, so that they can be filled at start."""
         return {**self.verifier.caches, **self.authorizer.caches}
 
 

@@ -96,7 +96,7 @@ def read(token: str, *, padded: bool = False) -> Jws:
 
 
 def base64url(text: str) -> bytes:
-    """What base64url says, with or without its padding; raises ValueError."""
+    """Decode base64url, with or without padding; raises ValueError."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 

@@ -38,7 +38,7 @@ class _Access(msgspec.Struct, rename="camel"):
 
 
 class Spec(msgspec.Struct):
-    """What a user or a group is, as far as it matters here."""
+    """The fields of a user or a group that matter here."""
 
     email: str | None = None
     access: _Access | None = None

@@ -65,11 +65,11 @@ class IssuerKeys:
 
 
 class Verified(NamedTuple):
-    """Whom a token names."""
+    """The caller that a token identifies."""
 
     identity: Identity
     is_stale: bool
-    """Whether the keys of its issuer are past their fresh time."""
+    """Whether the keys of its issuer are stale."""
 
 
 class Verifier:
@@ -127,7 +127,7 @@ class Verifier:
 
     @property
     def caches(self) -> Mapping[str, Cached[Any]]:
-        """What every request needs, by name."""
+        """The caches that every request needs, by name."""
         if isinstance(self._trust, Cached):
             return {"trust": self._trust}
         return {f"jwks of {each.name}": store.cached for each, store in self._keys.items()}

@@ -34,7 +34,7 @@ class IssuerDocument(msgspec.Struct, forbid_unknown_fields=True):
     """An issuer as it is written."""
 
     name: Text
-    """What policies and records call it."""
+    """The issuer's name in policies and records."""
     issuer: Text
     """The claim `iss` of its tokens, exactly."""
     jwks: Text

@@ -29,7 +29,7 @@ Outcome = Literal["answered", "passed-through", "refused", "failed"]
 class Record(
     msgspec.Struct, tag_field="event", tag="codec.request", omit_defaults=True, kw_only=True
 ):
-    """What is known of a request. A field that does not apply is absent."""
+    """The audit record of one request. A field that does not apply is absent."""
 
     schema: Literal[1]
     time: datetime
@@ -48,7 +48,7 @@ class Record(
     reason: str | None = None
     """Why it was not answered as asked: one of docs/operations.md's."""
     detail: str | None = None
-    """What exactly is wrong, in words of ours; of a token the caller is never told."""
+    """What exactly is wrong, in our words. If it is about a token, the caller never sees it."""
     operation: str | None = None
     namespace: str | None = None
     subject: Text | None = None
@@ -60,7 +60,7 @@ class Record(
     token_from: str | None = None
     """The place in the request that the token came from."""
     rule: Text | None = None
-    """What allowed it."""
+    """The rule that allowed the request."""
     origin: Text | None = None
     source: Text | None = None
     """The address that the request came from."""
@@ -78,7 +78,7 @@ class Record(
     purpose: Text | None = None
     """What the caller says it is for: the header `X-Codec-Reason`."""
     stale: list[Cache] = []
-    """What outlived its fresh time and was used, because it could not be refreshed."""
+    """Caches whose stale value was used, because it could not be refreshed."""
 
     @property
     def sealed(self) -> dict[str, int]:
@@ -141,7 +141,7 @@ def lines_to(file: TextIO) -> Write:
 
 
 def bounded_labels() -> Callable[[str], str]:
-    """What stands for a key's id in metrics, which take few: the first ones, then `(other)`."""
+    """The labels of keys in metrics, which must be few: the first ids, then `(other)`."""
     seen: set[str] = set()
 
     def label(key: str) -> str:

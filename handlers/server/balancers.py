@@ -10,7 +10,7 @@ from handlers.server.events import Event
 def event_of(event: Event, headers: dict[str, str]) -> Event | None:
     """The event as Mangum takes it, with these headers, or None if no load balancer sent it.
 
-    Raises ValueError where the headers came in both forms, of which a load balancer sends one.
+    Raises ValueError if the headers came in both forms: a load balancer sends only one.
     """
     context = event.get("requestContext") or {}
     if "elb" in context:

@@ -43,7 +43,7 @@ class Waiting:
         self._since[connection] = self._clock()
 
     def remove(self, connection: "BoundedConnection") -> None:
-        """It waits no longer."""
+        """It no longer waits."""
         self._since.pop(connection, None)
 
     def make_room(self, newest: "BoundedConnection") -> None:
@@ -77,7 +77,7 @@ class Waiting:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """See the module."""
+    """A connection with the module's bounds."""
 
     def __init__(self, waiting: Waiting, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)

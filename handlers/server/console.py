@@ -1,4 +1,4 @@
-"""Lines for the person who started the local server, on standard error."""
+"""Log lines on standard error for the person who started the local server."""
 
 import json
 import logging
@@ -63,14 +63,14 @@ def with_lines(write: Write) -> Write:
 
 
 def show(text: str) -> None:
-    """Write it to standard error; if that is closed or full, nothing else is affected."""
+    """Write a line to standard error; if that is closed or full, ignore it."""
     # Written at once: on its way through logging, a line takes as long as ten small payloads.
     with suppress(OSError, ValueError, AttributeError):  # it is None if it was closed at start
         sys.stderr.write(text + "\n")
 
 
 def banner(local: LocalSettings, settings: ServerSettings) -> str:
-    """What is served, and where."""
+    """The lines that say what is served, and where."""
     scheme = "https" if local.tls_cert else "http"
     host = f"[{local.host}]" if ":" in local.host else local.host
     lines = [f"Codec Server on {scheme}://{host}:{local.port}"]
@@ -83,7 +83,7 @@ def banner(local: LocalSettings, settings: ServerSettings) -> str:
 
 
 def warn(settings: ServerSettings, caches: Caches, keys: Keys) -> None:
-    """Name each document that is not there; it may still appear, so the server starts."""
+    """Log each document that is missing. It can be added later, so the server starts anyway."""
     access = settings.access
     places = {
         "keyring": f"CODEC_KEYRING={settings.keyring}",

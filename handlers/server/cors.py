@@ -1,4 +1,4 @@
-"""CORS: which web pages may read our answers.
+"""CORS: which web pages may read our responses.
 
 A plain module without dependencies, since the preflight function loads nothing else.
 """

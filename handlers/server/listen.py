@@ -16,7 +16,7 @@ from handlers.settings.environ import SettingsError
 from handlers.settings.local import LocalSettings
 
 DRAIN_SECONDS = 15
-"""What requests have to finish after SIGTERM: as long as a request may take."""
+"""How long requests may take to finish after SIGTERM: the deadline of a request."""
 
 
 def check(local: LocalSettings) -> None:

@@ -1,4 +1,4 @@
-"""CloudWatch metrics, taken from audit records, so that both tell the same."""
+"""CloudWatch metrics, taken from audit records, so that both report the same."""
 
 from contextlib import suppress
 

@@ -41,7 +41,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What every job is done with."""
+    """The keys, storage and limits that every job uses."""
 
     settings: ServerSettings
     source: KeySource
@@ -183,7 +183,7 @@ RUNS: dict[str, Callable[[Job, Tools], Awaitable[Response]]] = {
     "encode": _encode,
     "download": _download,
 }
-"""What runs for each of `temporal_codec.operations.OPERATIONS`."""
+"""The function for each of `temporal_codec.operations.OPERATIONS`."""
 
 
 def _response(job: Job, pieces: Sequence[bytes], headers: dict[str, str]) -> Response:

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What is sent to the client."""
+    """The response to the client."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""What people and probes read without a token: the page at `/`, and `/healthz`.
+"""The status page at `/`, and `/healthz`: people and probes read them without a token.
 
 As a preflight, none of these requests leaves a record: a probe comes every few seconds.
 """
@@ -40,7 +40,7 @@ def with_status(app: App, cors: Cors, caches: Caches) -> App:
 
 
 async def ready(caches: Caches) -> dict[str, bool]:
-    """Whether each is there; what is stale is fetched, within the bounds that each cache has."""
+    """Whether each value is there. Stale values are fetched, as often as their caches allow."""
     found: dict[str, bool] = {}
     for name, cached in caches.items():
         kind = name.partition(" ")[0]  # whose JWKS it is, is nobody's business

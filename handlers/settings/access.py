@@ -18,7 +18,7 @@ class Access(msgspec.Struct, frozen=True):
     """Which tokens are accepted, and which of their holders may read."""
 
     trust: Trust
-    """Whom to believe: nobody, if a document names the issuers."""
+    """The accepted issuers: empty if a trust document names them."""
     trust_document: str | None
     """Where that document is: `file:PATH` or `ssm:NAME`."""
     authorizer: str

@@ -24,7 +24,7 @@ class Pages(NamedTuple):
 
 
 class PreflightSettings(NamedTuple):
-    """What the preflight function needs."""
+    """The settings of the preflight function."""
 
     cors: Pages
 

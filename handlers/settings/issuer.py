@@ -41,7 +41,7 @@ class Issuer(msgspec.Struct, frozen=True):
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """Whom to believe. The first issuer is the one that grants without `issuers` count for."""
+    """The accepted issuers. A grant without `issuers` is for tokens of the first one."""
 
     issuers: tuple[Issuer, ...]
     token_from: tuple[str, ...] = ("authorization",)

@@ -13,7 +13,7 @@ MAX_WORKERS = 64
 
 
 class LocalSettings(msgspec.Struct, frozen=True):
-    """What the local server needs beside the settings of every server."""
+    """The settings of the local server, in addition to those of every server."""
 
     host: str
     port: int

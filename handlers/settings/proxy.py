@@ -1,4 +1,4 @@
-"""Which proxy leads to a host: HTTPS_PROXY and NO_PROXY, as botocore in the same process does."""
+"""The proxy for a host, from HTTPS_PROXY and NO_PROXY, as botocore in this process does."""
 
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
@@ -9,7 +9,7 @@ from temporal_codec.https import Proxy
 
 
 def read_proxy(environ: Environ) -> Callable[[str], Proxy | None]:
-    """What gives the proxy that leads to HOST or HOST:PORT, or None.
+    """A function that gives the proxy for HOST or HOST:PORT, or None.
 
     Raises SettingsError, which shows no address.
     """

@@ -6,7 +6,7 @@ from handlers.settings.environ import Environ, choice, refuse_unknown
 
 
 class RotationSettings(msgspec.Struct, frozen=True):
-    """What the rotation function needs."""
+    """The settings of the rotation function."""
 
     derives: bool
     """Whether the first key of an empty ring derives a key for each namespace."""

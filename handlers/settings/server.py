@@ -17,7 +17,7 @@ OPERATIONS = ("decode", "encode")
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """What the decode and encode functions, and the local server, need."""
+    """The settings of the decode and encode functions and of the local server."""
 
     cors: Pages
     keyring: str
@@ -26,7 +26,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     shared_rings: tuple[tuple[str, tuple[str, ...]], ...]
     """URIs of rings that namespaces share, each with these namespaces."""
     operations: tuple[str, ...]
-    """What is served: CODEC_OPERATIONS, and `download` if there is a storage to decode from."""
+    """The operations that are served: CODEC_OPERATIONS, and `download` if a bucket is set."""
     default_namespace: str | None
     strict: bool
     compress: bool

@@ -11,7 +11,7 @@ _DRIVER = re.compile(r"[!-+\--~]{1,128}")  # printable, without blanks and comma
 
 
 def read_storage(environ: Environ) -> AllowedReferences | None:
-    """What is followed; None if no bucket is named. Raises SettingsError."""
+    """The references that are followed; None if no bucket is named. Raises SettingsError."""
     shared = choice(environ, "CODEC_STORAGE_SHARED") == "true"
     drivers = text(environ, "CODEC_STORAGE_DRIVERS").split(",")
     if not all(map(_DRIVER.fullmatch, drivers)):

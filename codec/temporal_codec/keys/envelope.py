@@ -83,7 +83,7 @@ class Kms:
     ) -> Key:
         """The data key of a payload with this metadata.
 
-        Raises PayloadError, KeyringUnavailable, or NotHeld where KMS must be asked and `wait` is
+        Raises PayloadError, KeyringUnavailable, or NotHeld if KMS must be asked and `wait` is
         false.
         """
         wrapped = read_wrapped(metadata)
@@ -130,7 +130,7 @@ class Kms:
 
 
 def asking() -> Ask:
-    """What asks KMS: in the region of a key's ARN, or in this process's own for an alias."""
+    """A function that calls KMS: in the region of a key's ARN, or for an alias in our own."""
     services: dict[str | None, Any] = {}
 
     def ask(operation: str, name: str, **arguments: object) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def written(wrapped: Wrapped) -> tuple[tuple[str, bytes], ...]:
 
 
 def read_wrapped(metadata: Mapping[str, bytes]) -> Wrapped:
-    """The wrapped key that a payload brings; raises PayloadError where it is not in order."""
+    """The wrapped key in a payload; raises PayloadError if it is malformed."""
     try:
         arn, context = _read_uri(metadata.get(KEY_ID, b""))
         text = metadata[DATA_KEY]

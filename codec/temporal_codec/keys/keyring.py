@@ -115,7 +115,7 @@ def with_disabled(text: bytes, key_id: str, *, disabled: bool) -> bytes:
 
 
 def same_text(one: bytes, other: bytes) -> bool:
-    """Whether two texts hold the same, however it is written; raises KeyringError."""
+    """Whether two texts have the same content, however formatted; raises KeyringError."""
     return msgspec.json.encode(_document(one)) == msgspec.json.encode(_document(other))
 
 

@@ -37,11 +37,11 @@ class Keys(Protocol):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the ring that was used outlived its fresh time, and could not be refreshed."""
+        """Whether the ring that was used is stale, because it could not be refreshed."""
 
 
 class _NoKeys:
-    """What is held by keys that do not say so."""
+    """Stands for the held keys of a class that has no method `held`."""
 
     is_stale = False
 
@@ -56,7 +56,7 @@ Unwrap = Callable[..., Key]
 
 
 def first_of(ways: Iterable[Unwrap | None]) -> Unwrap | None:
-    """What tries each way, of those that there are, until one knows the key."""
+    """A function that tries each given way until one has the key; None if there is no way."""
     known = [way for way in ways if way is not None]
 
     def unwrapped(metadata: Mapping[str, bytes], allowance: Allowance, *, wait: bool) -> Key:
@@ -183,5 +183,5 @@ def _ask(get: Ring) -> Keyring | None:
 
 
 def moment(clock: Clock) -> datetime:
-    """What the clock's wall shows."""
+    """The current time of the clock, in UTC."""
     return datetime.fromtimestamp(clock.time(), UTC)

@@ -1,4 +1,4 @@
-"""Secrets whose rotation is overdue or switched off: one that never ran fails nowhere."""
+"""Secrets whose rotation is overdue or switched off: such a rotation causes no error."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

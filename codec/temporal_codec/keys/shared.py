@@ -60,7 +60,7 @@ class SharedKeys(_HeldKeys):
 
 
 class Source(Protocol):
-    """What `open_source` gives."""
+    """The type that `open_source` returns."""
 
     def keys(self, namespace: str) -> Keys: ...  # noqa: D102
 

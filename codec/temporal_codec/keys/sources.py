@@ -129,7 +129,7 @@ class RingSource:
         return self._keys[check_namespace(namespace)]
 
     def caches(self) -> list[Cached[Keyring | None]]:
-        """What every namespace needs: one ring for all, or nothing if each has its own."""
+        """The cache that every namespace needs: the shared ring's, or none if each has its own."""
         return [self._shared] if self._shared else []
 
 

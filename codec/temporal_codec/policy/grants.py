@@ -14,7 +14,7 @@ _SPACED = frozenset({"scope", "scp"})
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who a verified token says is calling: a pair of issuer and subject, and what else it says."""
+    """The caller, from a verified token: a pair of issuer and subject, and other claims."""
 
     subject: str
     email: str | None
@@ -36,7 +36,7 @@ class Identity(msgspec.Struct, frozen=True):
     no_email: str = ""
     """Why `email` is None."""
     purpose: str = ""
-    """What the caller says the request is for."""
+    """The reason that the caller gives for the request."""
 
     def __repr__(self) -> str:  # the default would show what the token claims
         return f"Identity({self.subject!r}, {self.email!r}, {self.issuer!r})"
@@ -46,24 +46,24 @@ class Grant(msgspec.Struct, frozen=True):
     """One grant, ready to be compared."""
 
     keys: tuple[tuple[str, Pattern | None], ...]
-    """Whom it is for: a key of `_keys`, and what the part before the `@` must match."""
+    """The identities: keys of `_keys`, and what the part before the `@` must match."""
     namespaces: tuple[Pattern, ...]
     operations: frozenset[str]
     issuers: frozenset[str]
     """Names or addresses of issuers; without one it counts for the default issuer."""
     claims: Mapping[str, frozenset[str]]
-    """What the token's claims must hold: one of these texts for each name."""
+    """The required claims of the token: one of these values for each name."""
     needs_purpose: bool
     """Whether the caller must say what the request is for."""
 
     def counts_for(self, identity: Identity) -> bool:
-        """Whether it counts for tokens of this issuer."""
+        """Whether the grant is for tokens of this issuer."""
         if self.issuers:
             return not self.issuers.isdisjoint({identity.issuer, identity.issuer_name})
         return identity.is_default_issuer
 
     def names(self, identity: Identity) -> bool:
-        """Whether it is for this identity."""
+        """Whether the grant is for this identity."""
         keys = set(_keys(identity))
         return any(key in keys and _local_fits(local, identity) for key, local in self.keys)
 

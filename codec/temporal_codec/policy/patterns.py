@@ -24,7 +24,7 @@ class Pattern:
                 f"a pattern has at most {MAX_PATTERN_BYTES} bytes and {MAX_STARS} stars"
             )
         self.prefix = first
-        """What every name that matches starts with."""
+        """The start of every name that matches."""
         self._middle = others[:-1]
         self._last = others[-1] if others else None
 

@@ -96,7 +96,7 @@ def _raise_first(futures: Iterable[Future[bytes | PayloadError]]) -> None:
 
 
 class _Errand:
-    """What the threads of one request share."""
+    """The state that the threads of one request share."""
 
     def __init__(self, objects: Objects, at_most: int, monotonic: Callable[[], float]) -> None:
         self._objects = objects

@@ -127,7 +127,7 @@ def open_stored(
     stored: Iterable[bytes | PayloadError],
     session: Session,
 ) -> list[Opened | PayloadError]:
-    """What objects hold, with every encoding of ours taken off, in their order."""
+    """The decoded contents of objects, in order."""
     parsed = [_parsed(each, session.allowance) for each in stored]
     messages = [each[1] for each in parsed if not isinstance(each, PayloadError)]
     decoded = iter(pipeline.decode(messages, session.keys, session.allowance, session.enveloped))

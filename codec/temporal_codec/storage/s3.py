@@ -74,7 +74,7 @@ class S3Body:
         self._raw = answer["Body"].__enter__()
 
     def read(self) -> bytes:
-        """What has come so far; see `fetch.Body`."""
+        """The bytes that have arrived so far; see `fetch.Body`."""
         try:
             piece: bytes = self._raw.read1(_PIECE_BYTES)
         except HTTPError as error:

@@ -66,7 +66,7 @@ def render_opened(opened: Opened) -> Pieces:
 
 
 def sealed_renderer(key: Key) -> Callable[[bytes, Sequence[int]], Pieces]:
-    """What writes the JSON of payloads sealed with this key, from their data and sizes."""
+    """A function that writes the JSON of payloads sealed with this key, from data and sizes."""
     before = _before_sealed(key.id, key.brought)
 
     def render_sealed(data: bytes, sizes: Sequence[int]) -> Pieces:

@@ -13,7 +13,7 @@ _SIZES = "externalPayloads"
 
 
 def payloads(answer: Answer, count: int | None = None) -> list[Json]:
-    """The payloads of a 200; raises Failed where they are none, or not as many as were sent."""
+    """The payloads of a 200; raises Failed if there are none, or not as many as were sent."""
     expect(answer.status == 200, f"status {answer.status}")
     try:
         document = json.loads(answer.body)

@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found."""
+    """The result of a check."""
 
     check: Check
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""What is printed of the results: a table, JSON, or JUnit's XML."""
+"""Prints the results: as a table, as JSON, or as JUnit XML."""
 
 import json
 from collections import Counter

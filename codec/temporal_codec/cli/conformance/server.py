@@ -37,7 +37,7 @@ class Server:
         headers: dict[str, str] | None = None,
         patience: int = 1,
     ) -> Answer:
-        """Send one request; raises Unreached where there is no readable response."""
+        """Send one request; raises Unreached if there is no readable response."""
         lines = [
             f"{method} {self.endpoint.path}{path} HTTP/1.1",
             f"Host: {self.endpoint.authority}",

@@ -19,7 +19,7 @@ from temporal_codec.pipeline import Opened, decode
 
 
 class Row(NamedTuple):
-    """What is reported of a place."""
+    """One line of the report."""
 
     state: State
     encoding: str

@@ -18,7 +18,7 @@ _JSON = (b"{", b"[")  # what is binary can have the zeros of UTF-16
 
 
 def read_text(path: Path) -> bytes:
-    """What a file holds, or the input where it is `-`, as UTF-8; raises NoHistory.
+    """The content of a file, or of standard input if it is `-`, as UTF-8; raises NoHistory.
 
     A binary file, such as an export in protobuf, is returned as it is.
     """

@@ -28,7 +28,7 @@ _SENTENCES = {
 
 
 class _Place(NamedTuple):
-    """What a stack's outputs say of its rings."""
+    """The facts about a stack's rings, from its outputs."""
 
     uri: str
     key: str

@@ -1,4 +1,4 @@
-"""Where in a document a fault is: the line and column of a member that is named by its path."""
+"""Finds the line and column of a member of a document by its path."""
 
 import json
 import re
