@@ -10,7 +10,13 @@ from typing import IO, Annotated
 import typer
 
 from temporal_codec.cli.errors import CliError, WrongUsage
-from temporal_codec.cli.history.decode import UNKNOWN_ENCODING, UNKNOWN_MEMBER, Decoder, decoded
+from temporal_codec.cli.history.decode import (
+    UNKNOWN_ENCODING,
+    UNKNOWN_ENVELOPE,
+    UNKNOWN_MEMBER,
+    Decoder,
+    decoded,
+)
 from temporal_codec.cli.history.file import HistoryFile
 from temporal_codec.cli.history.places import State
 from temporal_codec.cli.history.scan import Report, scanned
@@ -31,6 +37,7 @@ _REASONS = {
     "authentication": "changed, or encrypted with another key of that id",
     "foreign-format": "another system's format, not this codec's",
     UNKNOWN_ENCODING: "the encoding is not one of this codec's",
+    UNKNOWN_ENVELOPE: "the envelope of a system operation that this version does not know",
     UNKNOWN_MEMBER: "the payload has members that this version does not know",
 }
 

@@ -11,10 +11,9 @@ from temporal_codec.allowance import Allowance
 from temporal_codec.cli.errors import CliError, NoHistory
 from temporal_codec.cli.history.file import HistoryFile, Json
 from temporal_codec.cli.history.form import b64
-from temporal_codec.cli.history.inner import places, replace_payloads
-from temporal_codec.cli.history.places import DECODED, Place, is_payload, resembles
+from temporal_codec.cli.history.inner import looks_like_envelope, places, replace_payloads
+from temporal_codec.cli.history.places import DECODED, Place, State, is_payload, resembles
 from temporal_codec.cli.history.system import SystemOperations
-from temporal_codec.envelope import MARK
 from temporal_codec.errors import KeyringUnavailable, PayloadError, WireError
 from temporal_codec.keys.keys import Keys
 from temporal_codec.payload import ENCODING
@@ -22,6 +21,7 @@ from temporal_codec.pipeline import Opened, Outcome, decode
 
 UNKNOWN_ENCODING = "unknown-encoding"
 UNKNOWN_MEMBER = "unknown-member"
+UNKNOWN_ENVELOPE = "unknown-envelope"
 _PLAIN = (b"json/", b"binary/plain", b"binary/null", b"binary/protobuf")
 _READABLE = (
     "This is the Web UI's Readable download: values stand in the place of payloads, so neither a "
@@ -46,7 +46,10 @@ class Decoder:
         found = list(places(event, index, self._system))
         if any(place.encoding == DECODED for place in found):
             raise NoHistory(_READABLE)
-        payloads = [place for place in found if is_payload(place.value) and not _marked(place)]
+        # An envelope's payloads are places of their own; one that imitates it stays as it is.
+        payloads = [
+            place for place in found if is_payload(place.value) and not looks_like_envelope(place)
+        ]
         outcomes = self._outcomes(payloads, index)
         for place, outcome in zip(payloads, outcomes, strict=True):
             self._note(place, outcome)
@@ -55,8 +58,9 @@ class Decoder:
                 place.value.update(json.loads(b"".join(wire.render_opened(outcome))))
         _put_back(payloads, outcomes)
         unknown = sum(resembles(place.value) for place in found)
-        if unknown:
-            self.left[UNKNOWN_MEMBER] += unknown
+        unproven = [place for place in found if place.state is State.UNPROVEN]
+        envelopes = sum(map(looks_like_envelope, unproven))
+        self.left += Counter({UNKNOWN_MEMBER: unknown, UNKNOWN_ENVELOPE: envelopes})
         _restore(event)
 
     def _outcomes(self, payloads: list[Place], index: int) -> list[Outcome]:
@@ -80,11 +84,6 @@ class Decoder:
 def _is_plain(payload: Json) -> bool:
     encoding = b64((payload.get("metadata") or {}).get(ENCODING, ""))
     return not encoding or encoding.startswith(_PLAIN)
-
-
-def _marked(place: Place) -> bool:
-    # An envelope's payloads are places of their own; one that imitates it stays as it is.
-    return MARK in (place.value.get("metadata") or {})
 
 
 def _put_back(payloads: list[Place], outcomes: list[Outcome]) -> None:

@@ -10,7 +10,7 @@ from temporal_codec.cli.history.file import Json
 from temporal_codec.cli.history.form import b64
 from temporal_codec.cli.history.places import Place, State, is_payload, payload_at, walk
 from temporal_codec.cli.history.system import SystemOperations
-from temporal_codec.envelope import Walk, paths_of
+from temporal_codec.envelope import MARK, Walk, paths_of
 from temporal_codec.errors import PayloadError
 
 
@@ -33,12 +33,19 @@ def _inside(place: Place) -> Iterator[Place]:
         found = payloads_in(place.value)
         inner = [_message(each) for each in found]
     except (ValueError, PayloadError):
-        yield place  # no envelope, or a broken one: then it is a payload in plaintext
+        # An envelope that is broken or not known could hold what is encrypted.
+        yield replace(place, state=State.UNPROVEN) if looks_like_envelope(place) else place
         return
     yield replace(place, state=State.VISIBLE)
     for number, (serialized, value) in enumerate(zip(found, inner, strict=True)):
         one = payload_at(value, f"{place.path}.payload[{number}]")
         yield replace(one, envelope=place.value, serialized=serialized)
+
+
+def looks_like_envelope(place: Place) -> bool:
+    """Whether the server would look into the payload at a place."""
+    metadata = place.value.get("metadata") or {} if is_payload(place.value) else {}
+    return MARK in metadata and place.encoding == "binary/protobuf"
 
 
 def _message(serialized: bytes) -> Json:

@@ -22,6 +22,7 @@ DECODED = "decoded"
 _PAYLOAD = {"metadata", "data", "externalPayloads", "external_payloads"}
 # Members that hold payloads as a list, or other values after somebody has decoded them.
 _LISTS = {"payloads", "input", "result", "details", "lastCompletionResult"}
+_TEXTS = {"header", "nexusHeader", "nexus_header"}  # maps in which anything can be a name
 _SEARCH_ATTRIBUTES = {"searchAttributes", "search_attributes"}
 _IS_FAILURE = re.compile("(failure|cause)$", re.IGNORECASE)
 # The SDKs' core keeps notes in markers: ids, types and times, which are also in plaintext in the
@@ -39,7 +40,10 @@ class State(StrEnum):
     VISIBLE = "visible"
     """In plaintext by design: search attributes, references to storage, notes of SDK and server."""
     UNPROVEN = "unproven"
-    """Marked as encrypted, but not in the form of an encrypted payload, or the ring disagrees."""
+    """Marked as encrypted, but not in the form of an encrypted payload, or the ring disagrees.
+
+    Or the envelope of a system operation which this version does not know.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,14 @@ def _member(name: str, member: Json, at: _At, note: str | None) -> Iterator[Plac
     elif isinstance(member, dict) and name == "details" and note:
         for key, each in member.items():
             yield from _walk(each, at.step(_name(key), visible=key == note))
-    else:
+    elif not (name in _TEXTS and _are_texts(member)):
         if isinstance(member, dict) and _IS_FAILURE.search(name):
             yield from _texts(member, at)
         yield from _walk(member, at)
+
+
+def _are_texts(value: Json) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
 def is_payload(value: Json) -> bool:

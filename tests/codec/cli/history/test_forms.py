@@ -500,3 +500,46 @@ def test_the_result_of_a_system_operation_is_visible_by_design(file: Path) -> No
     assert "none in plaintext, 2 visible" in run("scan", file).said
     put(file, completed)
     assert "1 in plaintext, 0 visible" in run("scan", file).said
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [(b"temporal.api.workflowservice.v1.StartWorkflowExecutionRequest", b"\x2a\x00"), (None, b"x")],
+    ids=["another message", "broken"],
+)
+def test_an_envelope_that_is_not_known_is_told(kind: bytes | None, data: bytes, file: Path) -> None:
+    """What is in it can be encrypted or not: neither command ends well."""
+    from tests.codec.test_envelope import METADATA  # noqa: PLC0415 — for this one
+
+    metadata = {**METADATA, **({"messageType": kind} if kind else {})}
+    scheduled = {
+        "endpoint": "__temporal_system",
+        "input": payload(Content(metadata, data)),
+    }
+    put(file, {"eventId": "5", "nexusOperationScheduledEventAttributes": scheduled})
+    done = run("scan", file)
+    assert done.code == 1
+    assert "none in plaintext, 1 not proven to be encrypted" in done.said
+    done = run("decode", file, *DEVELOPMENT, "-o", file.with_name("out.json"))
+    assert done.code == 1
+    assert "1 payload stays encoded: the envelope of a system operation" in done.said
+
+
+def test_the_mark_on_an_encrypted_payload_hides_nothing(file: Path, ring: Path) -> None:
+    marked = secret("a")
+    marked["metadata"]["__temporal_system_payload"] = text(b"true")
+    put(file, event(STARTED, input=many(marked)))
+    document, said = decoded(file, "--ring", ring)
+    assert document == {"events": [event(STARTED, input=many(clear("a")))]}
+    assert "Decoded 1 payload in 1 event." in said
+
+
+@pytest.mark.parametrize("name", ["nexusHeader", "nexus_header"])
+def test_a_header_of_texts_holds_no_payload(name: str, file: Path, ring: Path) -> None:
+    """Whatever its names are: Nexus headers, and those of callbacks."""
+    headers = {"data": "words of a header"}
+    callback = {"nexus": {"url": "https://a.example.com", "header": headers}}
+    put(file, event(STARTED, input=secret("a"), completionCallbacks=[callback], **{name: headers}))
+    assert "1 place encrypted, none in plaintext, 0 visible" in run("scan", file).said
+    document, _ = decoded(file, "--ring", ring)
+    assert document["events"][0][f"{STARTED}EventAttributes"][name] == headers
