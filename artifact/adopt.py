@@ -48,7 +48,7 @@ def _rings(secrets: Client) -> Iterator[dict[str, str]]:
 
 
 def _key(keys: Client, name: str) -> tuple[str, str]:
-    # Its ARN, which parameters take where they take no alias; and with what is wrong with it.
+    # The key's ARN, because parameters accept no alias, and what is wrong with the key.
     try:
         told = keys.describe_key(KeyId=name)["KeyMetadata"]
     except ClientError as error:

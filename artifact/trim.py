@@ -5,7 +5,7 @@ from pathlib import Path
 
 from artifact.models import CALLED
 
-# Of a folder with many parts, the ones to keep.
+# The parts of a large folder that are kept.
 _KEPT = {
     # botocore describes some 400 services, most of its weight.
     "botocore/data": (*CALLED, "*.json"),

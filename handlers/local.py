@@ -41,7 +41,7 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
     warm(needed.values())
     if sys.stdout:  # it is None if it was closed at start
         sys.stdout = whole_lines(sys.stdout, shared=local.workers > 1)
-    # If everybody may read, there is nobody to record.
+    # Without tokens, there is no caller to record.
     write = records_to(sys.stdout, settings) if settings.access else discard
     if local.metrics_port is not None:
         write = _counted(write, local.host, local.metrics_port)

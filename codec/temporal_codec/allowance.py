@@ -10,7 +10,7 @@ from temporal_codec.protobuf import PayloadMessage, count_fields, parse
 
 MAX_INFLATED_BYTES = 4_000_000
 MAX_FIELDS = 1000  # of one payload: entries of its metadata and sizes of what lies outside it
-# Of a worker, whose payloads are its own; a server allows less.
+# For a worker, whose payloads are its own. A server allows less.
 _BYTES = 16 * MAX_INFLATED_BYTES
 _FIELDS = 20 * MAX_FIELDS
 _LOOKUPS = 32

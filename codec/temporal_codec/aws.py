@@ -29,7 +29,7 @@ _making = threading.Lock()
 _PLAIN = frozenset({"kms", "secretsmanager", "ssm"})
 # At DEBUG these print whole requests and answers, keys included.
 _TALKATIVE = ("botocore.parsers", "botocore.endpoint", "botocore.auth", "botocore.hooks")
-# Faults that a second attempt a moment later will not heal.
+# Faults that a second attempt will not cure.
 _LASTING = frozenset(
     {
         "AccessDeniedException",
@@ -51,7 +51,7 @@ _LASTING = frozenset(
 _THROTTLED = frozenset(
     {"RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "ThrottledException"}
 )
-# After it is refused as one too many, a value is asked for again this soon.
+# After AWS throttled a request, the value is requested again this soon.
 _THROTTLED_COOLDOWN_SECONDS = 1.0
 
 

@@ -118,7 +118,7 @@ class Peer:
 
     def _reach(self, address: str, deadline: float, untried: int) -> socket.socket:
         try:
-            # One address that swallows everything must not take the time of the next.
+            # An address that never answers must not use up the time of the next one.
             return socket.create_connection((address, self._first_port), _left(deadline) / untried)
         except OSError as error:
             raise ExchangeError(Stage.CONNECT, error) from None

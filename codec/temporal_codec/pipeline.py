@@ -81,7 +81,7 @@ def encode(serialized: Iterable[bytes], key: Key, *, compress: bool = False) -> 
     """Seal serialized payloads; gives what belongs into each new payload's data."""
     if compress:
         serialized = map(_smaller, serialized)
-    # Of a large request, no more than one serialized payload need be held at a time.
+    # Of a large request, at most one serialized payload is in memory at a time.
     pairs = zip(serialized, encryption.nonces(), strict=False)
     return [encryption.seal(key, each, nonce) for each, nonce in pairs]
 
@@ -133,7 +133,7 @@ class _Opener:
         return outcomes
 
     def _count(self, opened: Opened) -> None:
-        # Of a request that inflates nothing, what is opened is smaller than what came.
+        # If a request inflates nothing, its decoded payloads are smaller than the request.
         self._allowance.opened -= len(opened.serialized)
         if self._allowance.opened < 0:
             raise AnswerTooLarge("what was opened is more than an answer holds")

@@ -30,7 +30,7 @@ def reported(name: str, fetch: Callable[[], T]) -> Callable[[], T]:
 
 
 def _cause(error: Exception) -> str:
-    # Texts of our own quote nothing that is secret; of others only the kind is shown.
+    # Our own texts quote no secret; of other errors only the type is shown.
     if isinstance(error, CodecError):
         return str(error)
     return getattr(error, "strerror", None) or type(error).__name__

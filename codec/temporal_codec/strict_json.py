@@ -64,7 +64,7 @@ def _fault(text: bytes, error: Exception) -> str:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise NotStrict("an object has a member twice")
+        raise NotStrict("an object has a duplicate member")
     return members
 
 

@@ -17,7 +17,7 @@ from temporal_codec.clock import Clock, system_clock
 
 MAX_KEYS = 8
 _KID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# So many ids that are not held may be asked for in a cooldown.
+# How many ids that are not cached may be requested during one cooldown.
 _MAX_NEW = 4
 
 

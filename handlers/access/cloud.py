@@ -26,9 +26,9 @@ from temporal_codec.reported import reported
 
 T = TypeVar("T")
 LIFE = Life(fresh=300, last_good=3600, cooldown=30)
-# People, and pairs of a person and a namespace, that are remembered at a time.
+# How many people, and pairs of a person and a namespace, are cached.
 MAX_REMEMBERED = 1024
-# So many namespaces that are not held may one person ask for in a minute.
+# How many namespaces that are not cached one person may request in a minute.
 MAX_NEW = 60
 _MINUTE = 60
 # What held once at start holds; when a clock is set back it is asked for anew, and not lost.

@@ -76,7 +76,9 @@ class HttpsHost:
         if reply.status != 200:  # a redirect too: none is followed
             raise FetchError(f"status {reply.status}", reply.status)
         if dict(reply.headers).get("content-encoding", "identity") != "identity":
-            raise FetchError("it is compressed although plain was asked for")
+            raise FetchError(
+                "the response is compressed, although an uncompressed one was requested"
+            )
         return reply.body
 
 

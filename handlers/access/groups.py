@@ -16,7 +16,7 @@ from handlers.access.cloud_ops import CloudOps, Key, deadline
 from handlers.access.documents import FetchError
 from handlers.access.listed import Listed, Page
 
-# Of the groups that may write in a namespace, so many are asked for their members.
+# How many of the groups that may write in a namespace are asked for their members.
 MAX_GROUPS = 10
 _MAX_ID = 128
 _WRITES = frozenset({"PERMISSION_WRITE", "PERMISSION_ADMIN"})

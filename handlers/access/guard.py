@@ -63,7 +63,7 @@ def _keys(proxy_of: ProxyOf, issuer: Issuer) -> KeyStore:
 
 
 def _authorizer(access: Access) -> Authorizer:
-    # What the settings do not ask for is not loaded: each of these takes a part of a cold start.
+    # A module that the settings do not require is not loaded: each takes a part of a cold start.
     if access.authorizer == "permissions-claim":
         from handlers.access.permissions import PermissionsClaim  # noqa: PLC0415
 

@@ -64,7 +64,7 @@ def with_lines(write: Write) -> Write:
 
 def show(text: str) -> None:
     """Write a line to standard error; if that is closed or full, ignore it."""
-    # Written at once: on its way through logging, a line takes as long as ten small payloads.
+    # Written directly: through logging, a line takes as long as ten small payloads.
     with suppress(OSError, ValueError, AttributeError):  # it is None if it was closed at start
         sys.stderr.write(text + "\n")
 

@@ -10,7 +10,7 @@ ALLOW_HEADERS = frozenset({"authorization", "authorization-extras", "content-typ
 EXPOSE_HEADERS = "x-codec-undecoded, x-request-id"
 MAX_AGE_SECONDS = 7200  # the most that Chromium honours
 
-# Sent with every answer: what we say must be stored nowhere, and is what we say it is.
+# Sent with every response: caches must not store it, browsers must not guess its type.
 ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 

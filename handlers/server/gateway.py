@@ -15,7 +15,7 @@ from handlers.server.problem import Problem
 
 Handler = Callable[[Event, Any], Event]
 
-# What is not named here would travel as base64.
+# A body of any other content type would be sent as base64.
 _TEXT = ["application/json", "application/problem+json", "text/html"]
 # Mangum takes the server's name and port from these, and stumbles over odd ones. We need neither.
 _NOT_NEEDED = {"host", "x-forwarded-port"}

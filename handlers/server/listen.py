@@ -66,7 +66,7 @@ def _config(app: App | str, local: LocalSettings) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
-        # Who called is what the connection says, or a header of a proxy that is trusted.
+        # The caller's address comes from the connection, or from a header of a trusted proxy.
         proxy_headers=bool(local.trusted_proxies),
         forwarded_allow_ips=list(local.trusted_proxies),
     )

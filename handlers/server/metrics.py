@@ -21,7 +21,7 @@ def with_metrics(write: Write, service: str) -> Write:
 
     def both(record: Record) -> None:
         write(record)
-        # It says what is answered now, so that an output which takes no metrics changes nothing.
+        # The response is decided already, so that a failing metrics output changes nothing.
         with suppress(OSError, ValueError):
             printed(record)
 

@@ -156,7 +156,7 @@ def _note_outcomes(job: Job, keys: Keys, outcomes: Sequence[Outcome]) -> list[Pa
 
 
 def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: Tools) -> None:
-    # Which payloads were decrypted, for those who hold the key and the history.
+    # Digests of the decrypted payloads, for holders of the key and the history.
     at_most = tools.settings.digests if tools.settings.access else 0
     if not at_most:
         return
@@ -167,7 +167,7 @@ def _note_read(job: Job, session: Session, outcomes: Sequence[Outcome], tools: T
             return
         if isinstance(outcome, Opened) and encryption.KEY_ID in payload.metadata:
             with suppress(NotHeld, PayloadError):
-                read.append(key_of(payload.metadata).mark(payload.data))
+                read.append(key_of(payload.metadata).digest(payload.data))
 
 
 def _note(job: Job, keys: Keys, used: dict[str, int]) -> None:

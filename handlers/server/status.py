@@ -59,7 +59,7 @@ def missing(caches: Caches) -> Iterator[tuple[str, str]]:
 
 
 def _reason(cause: BaseException | None) -> str:
-    # Texts of ours show no content; those of others may.
+    # Our own texts show no content; texts of other libraries may.
     if isinstance(cause, CodecError):
         return str(cause)
     return getattr(cause, "strerror", None) or type(cause).__name__

@@ -81,12 +81,14 @@ def _file(environ: Environ, name: str) -> str | None:
 
 
 def _refuse_open_decoder(environ: Environ, settings: ServerSettings) -> None:
-    # Without this, a forgotten parameter would put everybody's plaintext on the internet.
+    # Without this, a forgotten parameter would expose plaintext to the internet.
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
     if not on_lambda or environ.get("AWS_SAM_LOCAL") == "true":
         return
     if settings.access is None:
-        raise SettingsError("CODEC_AUTH=none is refused on Lambda: anybody could decode")
+        raise SettingsError(
+            "CODEC_AUTH=none is refused on Lambda, because anybody could decode: set CODEC_AUTH=jwt"
+        )
     if settings.keyring == "development":
         raise SettingsError(
             "CODEC_KEYRING=development is refused on Lambda: everybody has its keys"

@@ -16,7 +16,7 @@ from temporal_codec.cli.payload.command import app as payload
 from temporal_codec.cli.policy.command import app as policy
 
 
-class _Sentences(TyperGroup):
+class _ErrorsAsSentences(TyperGroup):
     """Prints a CliError as sentences, and exits with its status."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 — typer's own signature
@@ -29,7 +29,7 @@ class _Sentences(TyperGroup):
 
 # Pretty tracebacks show local variables, some of which are keys.
 app = typer.Typer(
-    cls=_Sentences,
+    cls=_ErrorsAsSentences,
     help="Tools for a Temporal Codec Server: diagnosis, keys, histories, payloads, policies.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

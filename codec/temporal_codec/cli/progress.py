@@ -25,14 +25,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def counted(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+def track_items(items: Iterable[T], what: str, total: int) -> Iterable[T]:
     """Show how many items are done."""
     screen = Console(stderr=True)
     shown = total > _LONG and screen.is_terminal
     return track(items, what, total, console=screen, transient=True, disable=not shown)
 
 
-def weighed(pieces: Iterable[bytes], what: str, total: int) -> Iterator[bytes]:
+def track_bytes(pieces: Iterable[bytes], what: str, total: int) -> Iterator[bytes]:
     """Show how many bytes are done."""
     screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())

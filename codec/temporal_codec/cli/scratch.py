@@ -32,7 +32,7 @@ def settle(file: IO[bytes]) -> None:
 
 
 @contextmanager
-def whole(output: Path) -> Iterator[IO[bytes]]:
+def written_at_once(output: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name when the block succeeds; raises CliError."""
     try:
         with scratch(output) as (file, path):

@@ -35,7 +35,7 @@ _MAX_CONTEXT = 16
 LIFE = Life(fresh=3600, last_good=24 * 3600)
 _REFUSED_SECONDS = 30.0
 ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
-# What KMS says of a wrapped key, or of our role, that a later try will not change.
+# KMS errors about a wrapped key or our role that a later attempt will not change.
 _LASTING = frozenset(
     {
         "AccessDeniedException",

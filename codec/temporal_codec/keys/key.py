@@ -13,7 +13,7 @@ from temporal_codec.text import is_text, shown
 
 KEY_BYTES = 32
 MAX_ID_CHARACTERS = 255
-# Above the time for which a reader may live on its last good ring: a worker that encrypts with a
+# Longer than a reader may use its last good ring: a worker that encrypts with a
 # key can be sure that every reader has it.
 ROTATION_WAIT = timedelta(hours=25)
 LAST_GOOD = timedelta(hours=24)
@@ -56,7 +56,7 @@ class Key:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Key cannot be pickled: its bytes would leave this process")
 
-    def mark(self, data: bytes | memoryview) -> str:
+    def digest(self, data: bytes | memoryview) -> str:
         """Twelve hexadecimal digits that stand for sealed data in records, for holders of the key.
 
         The nonce and the tag identify it. Without the key, a record tells nothing of a history.
@@ -66,7 +66,7 @@ class Key:
 
     def derived(self, namespace: str) -> "Key":
         """The key of one namespace: HKDF-SHA-256 of this one, with id and namespace as its info."""
-        # Loaded with the first key that derives; most of a cold start has none.
+        # Loaded with the first key that derives; most cold starts need none.
         from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 

@@ -63,7 +63,7 @@ class KmsSource:
         ask = ask or asking()
 
         def named(namespace: str, wrapped: Wrapped) -> str | None:
-            # Of an alias's key no more than account and region are known here; KMS knows the rest.
+            # Only the account and region of an alias's key are known here; KMS checks the rest.
             arn = wrapped.arn
             ours = arn.startswith(alias[1] or "") if alias else arn == name
             own = ours and wrapped.context == ((NAMESPACE, namespace),)

@@ -30,7 +30,7 @@ class _HeldKeys:
                 return keys.opening(key_id)
             except (NotHeld, CodecError) as error:
                 faults.append(error)
-        # A key that may yet be found is no unknown one.
+        # A ring that cannot be read may have the key, so the key is not unknown.
         passing = [each for each in faults if isinstance(each, NotHeld | KeyringUnavailable)]
         raise (passing or faults)[0]
 

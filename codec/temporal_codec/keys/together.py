@@ -61,7 +61,7 @@ class Together:
         return found[namespace] if namespace in found else self._load(namespace)
 
     def _due(self, namespace: str) -> dict[str, tuple[Cached[Keyring | None], int]]:
-        # Of those at the front: what nobody used for some rounds leaves the row.
+        # Only those at the front: a ring that nobody used for some rounds is dropped.
         due: dict[str, tuple[Cached[Keyring | None], int]] = {}
         before = self._clock.time() - self._age
         with self._lock:

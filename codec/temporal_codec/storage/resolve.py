@@ -90,7 +90,7 @@ class Storage:
         return reference
 
     def _open(self, references: Sequence[Reference], session: Session) -> dict[Reference, Outcome]:
-        # Each once, however often it comes.
+        # Each object once, however often it is referred to.
         fetched = fetch(self._connected(), list(dict.fromkeys(references)), self._at_most)
         opened = open_stored(fetched.values(), session)
         return dict(zip(fetched, opened, strict=True))

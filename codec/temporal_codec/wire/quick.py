@@ -74,7 +74,7 @@ def _read_quickly(body: bytes, most: float) -> list[Received] | None:
             found = _NEXT.match(body, at)
     except (ValueError, RecursionError):  # of msgspec, of base64, of UTF-8: all are ValueErrors
         return None
-    # The complete reader handles none at all, and too many.
+    # The complete reader handles requests without payloads, or with too many.
     return received if found is not None and len(received) <= most else None
 
 

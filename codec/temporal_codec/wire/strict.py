@@ -118,7 +118,7 @@ def _members(value: object, place: str, names: Mapping[str, str] | None = None) 
         if name is None:
             raise WireError(f"{place} has an unknown member.")
         if name in members:
-            raise WireError(f"{place} has a member twice.")
+            raise WireError(f"{place} has a duplicate member.")
         members[name] = member
     return {k: v for k, v in members.items() if v is not None} if names else members
 
@@ -136,7 +136,7 @@ def _bytes(value: object, place: str) -> bytes:
         raise WireError(f"{place} must be a string of base64.")
     if "-" in value or "_" in value:
         if "+" in value or "/" in value:
-            raise WireError(f"{place} mixes two alphabets of base64.")
+            raise WireError(f"{place} mixes standard and URL-safe base64.")
         value = value.translate(_STANDARD)
     if len(value) % 4 and not value.endswith("="):
         value += "=" * (-len(value) % 4)

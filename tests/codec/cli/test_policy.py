@@ -43,7 +43,7 @@ def test_a_document_is_checked_alone(file: Path) -> None:
     [
         ('{"grants": [\n  {"identities": [}\n]}', "line 2, column 19"),
         ('{"grants": [{}]}', "grants[0]"),
-        ('{"grants": [], "grants": []}', "a member twice"),
+        ('{"grants": [], "grants": []}', "a duplicate member"),
         ('{"grants": [{"identities": ["*@*"], "namespaces": ["a"], "operations": ["decode"]}]}',
          "grants[0].identities"),
     ],

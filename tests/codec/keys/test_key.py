@@ -87,6 +87,10 @@ def test_a_mark_names_sealed_data_for_holders_of_the_key() -> None:
     """The same for the same data, and another for another payload or key."""
     one, other = seal(RingKeys(RING, "orders")), seal(RingKeys(RING, "orders"))
     key_one, key_two = key(1), key(2)
-    assert key_one.mark(one.data) == key_one.mark(memoryview(one.data)) != key_one.mark(other.data)
-    assert key_one.mark(one.data) != key_two.mark(one.data)
-    assert len(key_one.mark(one.data)) == 12
+    assert (
+        key_one.digest(one.data)
+        == key_one.digest(memoryview(one.data))
+        != key_one.digest(other.data)
+    )
+    assert key_one.digest(one.data) != key_two.digest(one.data)
+    assert len(key_one.digest(one.data)) == 12

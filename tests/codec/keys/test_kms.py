@@ -241,8 +241,8 @@ def test_a_move_to_kms_keeps_what_a_ring_sealed(arn: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("command", ["new", "list", "check", "rotate", "import"])
 def test_the_commands_for_rings_say_that_there_is_nothing_to_keep(command: str) -> None:
     done = CliRunner().invoke(app, ["keys", command, "kms:alias/codec", *OPTIONS.get(command, ())])
-    assert done.exit_code == 1
-    assert "keeps no keys" in done.output
+    assert done.exit_code == 2
+    assert "With kms: there is no ring" in done.output
 
 
 def test_a_history_is_decoded_and_scanned_without_a_server(
@@ -262,8 +262,8 @@ def test_who_read_what_is_found(source: KmsSource, arn: str, tmp_path: Path) -> 
     """`audit match` unwraps the data keys, which only their namespace's readers can."""
     read = seal(source)
     put(tmp_path / "history.json", event(STARTED, input=many(payload(read))))
-    mark = source.keys("orders").sealing().mark(read.data)
+    mark = source.keys("orders").sealing().digest(read.data)
     (tmp_path / "log").write_text(json.dumps({"event": "codec.request", "read": [mark]}))
     words = ["audit", "match", "--history", f"{tmp_path}/history.json", "--log", f"{tmp_path}/log"]
     done = CliRunner().invoke(app, [*words, "--ring", f"kms:{arn}", "--namespace", "orders"])
-    assert "1 requests read payloads" in done.output
+    assert "1 request of 1 read payloads" in done.output

@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "null": (b"null", "The request must be an object."),
     "a string": (b'"x"', "The request must be an object."),
     "an unknown member": (b'{"payloads":[],"x":1}', "The request has an unknown member."),
-    "payloads twice": (b'{"payloads":[],"payloads":[]}', "The request has a member twice."),
+    "payloads twice": (b'{"payloads":[],"payloads":[]}', "The request has a duplicate member."),
     "payloads an object": (b'{"payloads":{}}', "payloads must be an array."),
     "payloads a string": (b'{"payloads":"x"}', "payloads must be an array."),
     "payloads false": (b'{"payloads":false}', "payloads must be an array."),
@@ -125,31 +125,31 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "an unknown field": (body({}, {"Data": ""}), "payloads[1] has an unknown member."),
     "data twice": (
         b'{"payloads":[{},{"data":"eA==","data":"eA=="}]}',
-        "payloads[1] has a member twice.",
+        "payloads[1] has a duplicate member.",
     ),
     "metadata twice": (
         b'{"payloads":[{"metadata":{},"metadata":{"a":""}}]}',
-        "payloads[0] has a member twice.",
+        "payloads[0] has a duplicate member.",
     ),
     "a name twice": (
         b'{"payloads":[{"metadata":{"a":"","a":""}}]}',
-        "payloads[0].metadata has a member twice.",
+        "payloads[0].metadata has a duplicate member.",
     ),
     "a name twice, once escaped": (
         b'{"payloads":[{"metadata":{"a":"","\\u0061":""}}]}',
-        "payloads[0].metadata has a member twice.",
+        "payloads[0].metadata has a duplicate member.",
     ),
     "twice where another is missing": (
         b'{"payloads":[{"data":"","data":""},{}]}',
-        "payloads[0] has a member twice.",
+        "payloads[0] has a duplicate member.",
     ),
     "both cases": (
         body({"externalPayloads": [], "external_payloads": []}),
-        "payloads[0] has a member twice.",
+        "payloads[0] has a duplicate member.",
     ),
     "null and twice": (
         b'{"payloads":[{"data":null,"data":""}]}',
-        "payloads[0] has a member twice.",
+        "payloads[0] has a duplicate member.",
     ),
     "data a number": (body({"data": 1}), "payloads[0].data must be a string of base64."),
     "data false": (body({"data": False}), "payloads[0].data must be a string of base64."),
@@ -190,15 +190,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "padding inside": (body({"data": "eA==eA=="}), "payloads[0].data is not valid base64."),
     "mixed alphabets": (
         body({"data": "-_+/"}),
-        "payloads[0].data mixes two alphabets of base64.",
+        "payloads[0].data mixes standard and URL-safe base64.",
     ),
     "mixed alphabets, one of each": (
         body({"data": "-A/A"}),
-        "payloads[0].data mixes two alphabets of base64.",
+        "payloads[0].data mixes standard and URL-safe base64.",
     ),
     "the other two": (
         body({"metadata": {"a": "_A+A"}}),
-        "payloads[0].metadata: value 1 mixes two alphabets of base64.",
+        "payloads[0].metadata: value 1 mixes standard and URL-safe base64.",
     ),
     "digits of another script": (
         '{"payloads":[{"externalPayloads":[{"sizeBytes":"٣"}]}]}'.encode(),

@@ -118,7 +118,7 @@ def test_without_tls_only_this_machine_is_asked(address: str) -> None:
 
 ANSWERS: dict[str, tuple[bytes, str]] = {
     "plain": (b"200 OK\r\nContent-Encoding: identity", ""),
-    "compressed": (b"200 OK\r\nContent-Encoding: gzip", "compressed although plain"),
+    "compressed": (b"200 OK\r\nContent-Encoding: gzip", "is compressed"),
     "created": (b"201 Created", "status 201"),
     "redirected": (b"302 Found\r\nLocation: /other", "status 302"),
 }

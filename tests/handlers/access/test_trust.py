@@ -78,7 +78,7 @@ WRONG: dict[str, bytes] = {
     "an unknown member of an issuer": document(issuer("one", audience="x")),
     "two of one name": document(issuer("one"), issuer("one", issuer="https://other/")),
     "two of one address": document(issuer("one"), issuer("two", issuer="https://one.example.com/")),
-    "a member twice": b'{"issuers":[],"issuers":[]}',
+    "a duplicate member": b'{"issuers":[],"issuers":[]}',
     "http beyond this machine": document(issuer("one", jwks="http://one.example.com/jwks")),
     "http by a look-alike": document(issuer("one", jwks="http://localhost.evil.io/jwks")),
     "http by a user": document(issuer("one", jwks="http://localhost@evil.io/jwks")),

@@ -481,7 +481,7 @@ def test_a_record_names_what_was_read_and_why() -> None:
     headers = {**JSON_HEADERS, "x-codec-reason": "INC-4711 \r\n\x1b[2J" + "x" * 1000}
     call(server.app(audit_digests="2"), body=body(*payloads), headers=headers)
     record = server.record()
-    assert record["read"] == [key(1).mark(each.data) for each in payloads[:2]]
+    assert record["read"] == [key(1).digest(each.data) for each in payloads[:2]]
     assert record["purpose"].startswith("INC-4711 \\r\\n\\x1b[2J")
     assert len(record["purpose"]) <= 256
 
@@ -500,7 +500,7 @@ def test_what_was_not_decrypted_was_not_read() -> None:
     broken = Content(good.metadata, good.data[:-1] + bytes([good.data[-1] ^ 1]))
     call(server.app(audit_digests="2"), body=body(broken, good))
     record = server.record()
-    assert record["read"] == [key(1).mark(good.data)]
+    assert record["read"] == [key(1).digest(good.data)]
     assert record["undecoded"] == {"authentication": 1}
 
 

@@ -192,7 +192,7 @@ def test_a_record_names_the_key_and_what_was_read(keys: list[str]) -> None:
     (data,) = encode([plain()], key)
     call(server.app(), body=body(payload(sealed_metadata(key), data)).encode())
     record = server.record()
-    assert (record["keys"], record["read"]) == ({keys[0]: 1}, [key.mark(data)])
+    assert (record["keys"], record["read"]) == ({keys[0]: 1}, [key.digest(data)])
 
 
 @pytest.mark.parametrize(

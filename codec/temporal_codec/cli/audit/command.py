@@ -42,7 +42,7 @@ def match(
 
     Only a holder of the key ring can compute the digests. Status 0 with or without matches.
     """
-    marks = _marks(history, open_keys(ring, namespace))
+    known = _digests(history, open_keys(ring, namespace))
     found = []
     records = list(_records(read_text(log)))
     if not records:
@@ -52,13 +52,15 @@ def match(
         )
     for record in records:
         read = record.get("read")
-        named = {mark for mark in read if isinstance(mark, str)} if isinstance(read, list) else ()
-        paths = [path for mark, each in marks.items() if mark in named for path in each]
+        named = (
+            {digest for digest in read if isinstance(digest, str)} if isinstance(read, list) else ()
+        )
+        paths = [path for digest, each in known.items() if digest in named for path in each]
         if paths:
             who = {name: shown(str(record[name])) for name in _SHOWN if record.get(name)}
             found.append({**who, "read": paths})
     if as_json:
-        typer.echo(json.dumps({"payloads": len(marks), "matches": found}, indent=2))
+        typer.echo(json.dumps({"payloads": len(known), "matches": found}, indent=2))
         return
     for each in found:
         typer.echo("  ".join(str(value) for name, value in each.items() if name != "read"))
@@ -66,28 +68,28 @@ def match(
             typer.echo(f"    {path}")
     typer.echo(
         f"{plural(len(found), 'request')} of {len(records)} read payloads of this history. "
-        f"The ring decrypts {plural(len(marks), 'payload')} of it."
+        f"The ring decrypts {plural(len(known), 'payload')} of it."
     )
 
 
-def _marks(file: Path, keys: Keys) -> dict[str, list[str]]:
-    marks: dict[str, list[str]] = {}
+def _digests(file: Path, keys: Keys) -> dict[str, list[str]]:
+    known: dict[str, list[str]] = {}
     several = HistoryFile.read(file)
     for number, history in enumerate(several, 1):
         before, system = f"history {number}: " if len(several) > 1 else "", SystemOperations()
         for index, event in enumerate(history):
             for place in places(event, index, system):
                 if place.state is State.ENCRYPTED:
-                    mark = _mark(place.value, keys)
-                    if mark is not None:
-                        marks.setdefault(mark, []).append(before + place.path)
-    return marks
+                    digest = _digest(place.value, keys)
+                    if digest is not None:
+                        known.setdefault(digest, []).append(before + place.path)
+    return known
 
 
-def _mark(payload: Any, keys: Keys) -> str | None:  # noqa: ANN401 — JSON
+def _digest(payload: Any, keys: Keys) -> str | None:  # noqa: ANN401 — JSON
     try:
         metadata = {name: b64(value) for name, value in payload["metadata"].items()}
-        return key_finder(keys)(metadata).mark(b64(payload["data"]))
+        return key_finder(keys)(metadata).digest(b64(payload["data"]))
     except (PayloadError, KeyError, ValueError):
         return None  # no key of this ring
     except KeyringUnavailable as error:
@@ -96,7 +98,7 @@ def _mark(payload: Any, keys: Keys) -> str | None:  # noqa: ANN401 — JSON
 
 def _records(log: bytes) -> Iterator[dict[str, Any]]:
     for line in log.splitlines():
-        # What stands before a record is a time or a stream's name.
+        # A time or a stream's name may come before the record.
         try:
             record = json.loads(line[line.find(b"{") :])
             if "event" not in record and isinstance(record.get("message"), str):

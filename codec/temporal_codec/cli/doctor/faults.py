@@ -69,7 +69,7 @@ ENDLESS = problem(
 
 # OpenSSL's error numbers for certificates.
 _BY_CODE = {9: TLS_NOT_YET, 10: TLS_EXPIRED, 62: TLS_NAME, 64: TLS_NAME}
-# What OpenSSL reports for bytes that are not TLS.
+# OpenSSL's errors for bytes that are not TLS.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 
 

@@ -102,7 +102,7 @@ def _batches(payloads: Sequence[Received]) -> Iterator[list[Received]]:
 
 
 def _is_encoded(payload: Received) -> bool:
-    # Whatever is not the SDKs' own is somebody's codec's, ours or not.
+    # Any encoding that is not the SDKs' own comes from a codec, ours or another.
     encoding = payload.metadata.get(ENCODING, b"")
     return bool(encoding) and not encoding.startswith(_PLAIN)
 

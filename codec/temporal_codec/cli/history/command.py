@@ -23,8 +23,8 @@ from temporal_codec.cli.history.scan import Report, scanned
 from temporal_codec.cli.history.server import fetch
 from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.options import AsJson, Ring
-from temporal_codec.cli.progress import counted, plural
-from temporal_codec.cli.scratch import whole
+from temporal_codec.cli.progress import plural, track_items
+from temporal_codec.cli.scratch import written_at_once
 
 app = typer.Typer(
     help="Exported histories: find plaintext in them, and decode them.",
@@ -79,7 +79,8 @@ def scan(  # noqa: PLR0913 — a command's options are its arguments
         histories = HistoryFile.read(file or Path())
     keys = open_keys(ring, namespace or "default") if ring else None
     reports = [
-        scanned(history, counted(history, "Scanning", len(history)), keys) for history in histories
+        scanned(history, track_items(history, "Scanning", len(history)), keys)
+        for history in histories
     ]
     if as_json:
         typer.echo(json.dumps(_document(reports), indent=2))
@@ -130,7 +131,7 @@ def decode(
 
 def _decode(history: HistoryFile, decoder: Decoder, output: Path | None) -> int:
     with _sink(output) as sink:
-        for piece in counted(decoded(history, decoder), "Decoding", len(history)):
+        for piece in track_items(decoded(history, decoder), "Decoding", len(history)):
             sink.write(piece)
     _tell(f"Decoded {plural(decoder.opened, 'payload')} in {plural(len(history), 'event')}.")
     for reason, count in decoder.left.items():
@@ -167,7 +168,7 @@ def _sink(output: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.flush()
         return
-    with whole(output) as file:
+    with written_at_once(output) as file:
         yield file
 
 

@@ -129,7 +129,7 @@ def _meaning(ring: Keyring, key: Key, now: datetime) -> str:
 
 
 def _refuse_if_overwritten(store: RingStore, ring: Keyring) -> None:
-    # Rule K6: a template that overwrote a live ring; a first key would bury the old ones.
+    # Rule K6: a template may have overwritten a live ring; a first key would hide the old ones.
     if len(ring) == 0 and len(parse(store, store.previous() or b'{"keys":[]}')):
         raise CliError(
             f"{store.uri} is empty while its previous version holds keys: was it overwritten? "

@@ -145,7 +145,7 @@ def retire(
 
     key = ring_change.retire(store, key_id, _now(), agreed)
     if key is None:
-        raise CliError("That is not its id. Nothing was changed.")
+        raise CliError("That is not the key's id. Nothing was changed.")
     say(f"Retired {key.label} from {store.uri}. {_CACHED}")
 
 

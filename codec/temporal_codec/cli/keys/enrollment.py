@@ -12,7 +12,7 @@ from temporal_codec.aws import make_client
 from temporal_codec.cli.aws_faults import fault_code, sentence
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.keys.look import say, warn
-from temporal_codec.cli.progress import counted
+from temporal_codec.cli.progress import track_items
 from temporal_codec.namespace import PLACEHOLDER, place_name
 
 _ENOUGH_FAULTS = 5
@@ -48,7 +48,7 @@ class Enrollment:
         """Enroll each and say how many; raises CliError if some could not be."""
         done: Counter[str] = Counter()
         faults = 0
-        for namespace in counted(namespaces, "Enrolling", len(namespaces)):
+        for namespace in track_items(namespaces, "Enrolling", len(namespaces)):
             name = self._place.uri.partition(":")[2].replace(PLACEHOLDER, place_name(namespace))
             try:
                 done[self._one(name)] += 1
@@ -59,7 +59,7 @@ class Enrollment:
                 done["failed"] += 1
                 faults += 1
             if faults == _ENOUGH_FAULTS:
-                raise CliError(f"{faults} rings in a row failed, so the rest was left. {_AGAIN}")
+                raise CliError(f"{faults} rings in a row failed, so the command stopped. {_AGAIN}")
         for outcome, words in _SENTENCES.items():
             if done[outcome]:
                 say(f"{done[outcome]} {words}.")

@@ -10,7 +10,7 @@ from temporal_codec.cli.history.file import read_text
 from temporal_codec.cli.keys.rings import open_keys
 from temporal_codec.cli.options import Ring
 from temporal_codec.cli.payload.find import find
-from temporal_codec.cli.scratch import scratch, whole
+from temporal_codec.cli.scratch import scratch, written_at_once
 from temporal_codec.errors import (
     InvalidNamespace,
     KeyringUnavailable,
@@ -89,7 +89,7 @@ def _fetch(
     except ImportError:
         raise CliError(f"This command needs botocore: {install('cli')}") from None
     check(trusted, reference, namespace)
-    with whole(output) as sink, scratch(output) as (stored, path):
+    with written_at_once(output) as sink, scratch(output) as (stored, path):
         download(reference, stored)
         stored.close()
         with opened(path, keys) as layer:

@@ -8,7 +8,7 @@ from typing import IO
 from temporal_codec.cli.aws_faults import meaning
 from temporal_codec.cli.errors import CliError
 from temporal_codec.cli.payload.layers import MAX_BYTES
-from temporal_codec.cli.progress import weighed
+from temporal_codec.cli.progress import track_bytes
 from temporal_codec.errors import PayloadError, Reason, StorageUnavailable
 from temporal_codec.storage.fetch import pieces
 from temporal_codec.storage.reference import AllowedReferences, Reference
@@ -52,7 +52,7 @@ def download(reference: Reference, file: IO[bytes]) -> None:
             raise PayloadError(Reason.OBJECT_TOO_LARGE)
         if reference.size not in (None, body.size):
             raise PayloadError(Reason.OBJECT_CHANGED)
-        for piece in weighed(pieces(body, reference.sha256), "Downloading", body.size):
+        for piece in track_bytes(pieces(body, reference.sha256), "Downloading", body.size):
             file.write(piece)
 
 

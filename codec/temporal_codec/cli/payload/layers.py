@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from temporal_codec.allowance import MAX_FIELDS, Allowance
-from temporal_codec.cli.progress import weighed
+from temporal_codec.cli.progress import track_bytes
 from temporal_codec.cli.scratch import scratch
 from temporal_codec.compression import ENCODINGS
 from temporal_codec.encryption import ENCRYPTED, NONCE_BYTES, PROXY, TAG_BYTES, foreign_format
@@ -71,7 +71,7 @@ def opened(stored: Path, keys: Keys) -> Iterator[Layer]:
             if not _is_encoded(layer.metadata, keys):
                 break
             file, path = files.enter_context(scratch(stored.with_name("payload")))
-            for piece in weighed(_within(layer, keys), "Opening", layer.size):
+            for piece in track_bytes(_within(layer, keys), "Opening", layer.size):
                 file.write(piece)
             file.close()
             os.truncate(layer.path, 0)  # so that no more than two are on the disk at once

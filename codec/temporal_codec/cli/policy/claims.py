@@ -39,4 +39,6 @@ def _claims(file: Path) -> dict[str, Any]:
         _, payload, _ = token.split(".")
         return read_object(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (ValueError, NotStrict):
-        raise WrongUsage("The token is not a JWT of three parts.") from None
+        raise WrongUsage(
+            "The token is not a JWT of three parts. Use the access token itself, without quotes."
+        ) from None

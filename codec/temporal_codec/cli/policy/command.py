@@ -110,7 +110,7 @@ def _decide(policy: Policy, identity: Identity, namespace: str, operation: str) 
         typer.echo(f"allowed by {rule}")
         return
     typer.echo("denied: no grant covers it")
-    # Those that lack least come first.
+    # Those with the fewest unmet conditions come first.
     found = sorted(policy.explain(identity, namespace, operation), key=lambda each: -each[0])
     for _, sentence in found[:_CLOSEST]:
         typer.echo(shown(f"  {sentence}"))

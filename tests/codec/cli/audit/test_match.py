@@ -20,9 +20,9 @@ def test_who_read_what_is_found(tmp_path: Path) -> None:
     history = put(tmp_path / "history.json", events)
     base = {"event": "codec.request", "email": "ana@example.com", "request_id": "r1"}
     odd = [{**base, "read": 5}, {**base, "read": {"a": 1}}, {**base, "read": [[], None, 1.5]}]
-    third = {**base, "request_id": "r3", "read": [key(1).mark(first.data)]}
+    third = {**base, "request_id": "r3", "read": [key(1).digest(first.data)]}
     lines = [
-        json.dumps({**base, "read": [key(1).mark(second.data)]}),
+        json.dumps({**base, "read": [key(1).digest(second.data)]}),
         "2026-11-25T00:00:00Z " + json.dumps({**base, "request_id": "r2", "read": ["0" * 12]}),
         json.dumps({"message": json.dumps(third)}),
         "no JSON {",

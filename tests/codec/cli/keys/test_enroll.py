@@ -107,7 +107,7 @@ def test_what_always_fails_is_not_tried_a_thousand_times(stack: Stack, aws: Any)
         aws.create_secret(Name=f"{stack.name}/n{number}", SecretString="{}")
     done = stack.enroll("\n".join(f"n{number}" for number in range(6)))
     assert done.code == 1
-    assert "5 rings in a row failed, so the rest was left" in done.said
+    assert "5 rings in a row failed, so the command stopped" in done.said
     assert "/n5" not in done.said
 
 
