@@ -33,6 +33,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     # The local server starts without these.
     from aws_lambda_powertools import Logger  # noqa: PLC0415
 
+    from handlers.server.botocore_docs import without_docs  # noqa: PLC0415
     from handlers.server.gateway import lambda_handler  # noqa: PLC0415
     from handlers.server.metrics import with_metrics  # noqa: PLC0415
 
@@ -41,10 +42,11 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     settings = replace(settings, operations=served)
     logger = Logger(service="codec-server")  # writes what handlers.server.asgi logs, as JSON
     write = with_metrics(records_to(sys.stdout, settings), settings.service)
-    source, guard = key_source(settings), make_guard(settings.access)
-    needed = caches(source, guard)
-    if settings.warms:
-        warm(needed.values())
+    with without_docs():
+        source, guard = key_source(settings), make_guard(settings.access)
+        needed = caches(source, guard)
+        if settings.warms:
+            warm(needed.values())
     cors = Cors(settings.cors)
     app = with_status(build_app(settings, source, guard, write), cors, needed)
     handler = lambda_handler(app, cors, write)
