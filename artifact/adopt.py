@@ -73,7 +73,7 @@ def adopt(environment: str) -> list[str]:
     """Write to samconfig.toml what the next deployment adopts; gives what was found."""
     stack = Stack(settings(environment))
     if stack.description() is not None:
-        raise ConfigError(f"The stack {stack.name} exists: it has what it needs.")
+        raise ConfigError(f"The stack {stack.name} exists: nothing needs to be adopted.")
     given = overrides(environment)
     chosen, lines = found(stack, given.pop("RingName", "") or stack.ring)
     if chosen:

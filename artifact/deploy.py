@@ -19,12 +19,12 @@ BUILT, GIVEN = Path(".aws-sam/build"), Path(".aws-sam/parameters.yaml")
 PREVIOUS = Path(".aws-sam/previous.yaml")
 KEYS = ("Rings", "RingName", "ExistingRing", "ExistingRingKey", "ExistingLogsKey", "Keyring")
 QUESTIONS = {
-    "Readers": "Who may decode at first: e-mail addresses, such as *@example.com",
-    "ReaderNamespaces": "In which namespaces, such as orders-*.a1b2c",
+    "Readers": "Who may decode initially: e-mail addresses, such as *@example.com",
+    "ReaderNamespaces": "Namespaces that they may decode, such as orders-*.a1b2c",
     "Origins": "Origins of the Web UIs that may call",
     "Issuer": "Issuer of the access tokens (empty: Temporal Cloud)",
     "JwksUrl": "https address of the issuer's public keys",
-    "Audiences": "Audiences that a token may have",
+    "Audiences": "Accepted audiences of a token",
     "AlarmEmail": "E-mail address that receives the alarms (empty: none)",
 }
 NEED_AN_ISSUER = ("JwksUrl", "Audiences")
@@ -50,13 +50,15 @@ def parameters(stack: Stack, environment: str) -> dict[str, str]:
         old |= {"RingName": name} if ring and name != stack.ring else {}
     unknown = sorted(given.keys() - defaults().keys())
     if unknown:
-        raise ConfigError(f"samconfig.toml sets {', '.join(unknown)}, which template.yaml has not")
+        raise ConfigError(
+            f"samconfig.toml sets {', '.join(unknown)}, which template.yaml does not have"
+        )
     kept = {name: old[name] for name in KEYS if name in old}
     changed = [name for name in kept if given.get(name, kept[name]) != kept[name]]
     if changed and not os.environ.get("FORCE"):
         raise ConfigError(
             f"samconfig.toml changes {', '.join(changed)} of a stack that is deployed: payloads "
-            "that its keys encrypted could not be decoded. Take that back, or set FORCE=1"
+            "that its keys encrypted could not be decoded. Undo that change, or set FORCE=1"
         )
     merged = {**defaults(), **kept, **given}
     for name in sorted(old.keys() & merged.keys() - {NAME}):
@@ -119,14 +121,14 @@ def check(stack: Stack, given: Mapping[str, str]) -> str | None:
     found = live(stack.description())
     other = sorted(name for name in given if found.get(name, given[name]) != given[name])
     if other:
-        return f"The stack has another {', '.join(other)} than was deployed: deploy again."
+        return f"The stack's {', '.join(other)} differ from what was deployed: deploy again."
     old = list(stack.stale()) if found.get("Gradual") == "true" else []
     if not old:
         return None
     return (
-        f"{', '.join(old)}: the version that serves has other settings than the function. Either "
-        "the deployment is not finished, or it was rolled back: look at CodeDeploy, then deploy "
-        "again."
+        f"{', '.join(old)}: the settings of the serving version differ from those of the function. "
+        "Either the deployment is not finished, or it was rolled back: check CodeDeploy, then "
+        "deploy again."
     )
 
 

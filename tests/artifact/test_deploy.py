@@ -236,7 +236,7 @@ def test_a_parameter_that_the_template_has_not_is_named(project: Path, account: 
     config.write_text(CONFIG.replace('"Gradual=true"', '"Gradul=true"'))
     done = run(project, "prod", account.environment)
     assert done.returncode == 1
-    assert "sets Gradul, which template.yaml has not" in done.stderr
+    assert "sets Gradul, which template.yaml does not have" in done.stderr
 
 
 def test_a_version_that_serves_old_settings_is_told(project: Path, account: Account) -> None:
@@ -246,7 +246,7 @@ def test_a_version_that_serves_old_settings_is_told(project: Path, account: Acco
     account.change_an_origin()
     done = run(project, "prod", account.environment)
     assert done.returncode == 1
-    assert "codec-decode: the version that serves has other settings" in done.stderr
+    assert "codec-decode: the settings of the serving version differ" in done.stderr
 
 
 def test_without_versions_there_is_nothing_to_compare(account: Account) -> None:
@@ -260,7 +260,7 @@ def test_a_deployment_that_did_not_take_effect_is_reported(account: Account) -> 
     account.stack("false")
     fault = check(Stack({"stack_name": "codec"}), {"Gradual": "true"})
     assert fault
-    assert "another Gradual than was deployed" in fault
+    assert "Gradual differ from what was deployed" in fault
 
 
 def test_a_deployment_that_fails_is_a_failure(project: Path, account: Account) -> None:
