@@ -47,7 +47,22 @@ def retires(store: SecretStore) -> Callable[[Keyring], bool]:
     return lambda now: "key-1" not in {each.id for each in now}
 
 
-CHANGES = [imports, rotates_now, retires]
+def disables(store: SecretStore) -> Callable[[Keyring], bool]:
+    change.disable(store, "key-1", datetime.now(UTC))
+    return lambda now: {each.id for each in now if each.disabled} == {"key-1"}
+
+
+def restores(store: SecretStore) -> Callable[[Keyring], bool]:
+    """As docs/operations.md has it: the stage goes back to what was current before."""
+    change.add(store, IMPORTED)
+    imported, before = store.read(), store.previous()
+    assert imported
+    assert before
+    store.replace(imported, before)
+    return lambda now: IMPORTED not in list(now)
+
+
+CHANGES = [imports, rotates_now, retires, disables]
 
 
 def between(calls: int, aws: Any, happens: Callable[[], None]) -> Any:
@@ -73,7 +88,7 @@ def between(calls: int, aws: Any, happens: Callable[[], None]) -> Any:
     [
         *product([imports], STEPS[::3], range(6)),
         *product([imports], STEPS[2:3], range(4)),
-        *product([rotates_now, retires], STEPS[3:], range(6)),
+        *product([rotates_now, retires, disables, restores], STEPS[3:], range(6)),
         *product([rotates_now, retires], STEPS[:1], [0, 3]),
     ],
     ids=lambda part: getattr(part, "__name__", str(part)),
