@@ -99,7 +99,7 @@ class Peer:
                 return _reply(_Clocked(stream, deadline, max_bytes), max_bytes)
             except (OSError, IncompleteRead) as error:
                 raise ExchangeError(Stage.ANSWER, error) from None
-            except HTTPException as error:
+            except (HTTPException, ValueError) as error:  # a chunk's size may be below zero
                 raise ExchangeError(Stage.HTTP, error) from None
 
     def _connect(self, addresses: Sequence[str], deadline: float) -> socket.socket:

@@ -90,6 +90,11 @@ FAULTS: dict[str, tuple[Callable[[], Any], Stage, str]] = {
         Stage.HTTP,
         "the answer is not HTTP (BadStatusLine)",
     ),
+    "a chunk below zero": (
+        lambda: asked(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}")),
+        Stage.HTTP,
+        "the answer is not HTTP (ValueError)",
+    ),
     "too large": (lambda: asked(says(OK), max_bytes=1), Stage.SIZE, "the answer is too large"),
     "too large, with no length": (
         lambda: asked(says(b"HTTP/1.1 200 OK\r\n\r\n{}"), max_bytes=1),
