@@ -17,7 +17,7 @@ import msgspec
 from temporal_codec.errors import PolicyError
 from temporal_codec.operations import OPERATIONS
 from temporal_codec.policy.grants import DOMAIN, EMAIL, GROUP, SUBJECT, Grant, Policy
-from temporal_codec.policy.patterns import Pattern, email_pattern
+from temporal_codec.policy.patterns import Pattern, concern, email_pattern
 from temporal_codec.strict_json import NotStrict, read_document
 from temporal_codec.text import shown
 
@@ -81,7 +81,7 @@ def _grant(
         raise PolicyError(f"{place}.operations: they are out of {', '.join(OPERATIONS)}")
     if not grant.namespaces or "" in grant.namespaces:
         raise PolicyError(f"{place}.namespaces: they must not be empty")
-    if "" in grant.issuers or "" in grant.claims or any(not each for each in grant.claims.values()):
+    if "" in grant.issuers or "" in grant.claims or not all(map(_is_filled, grant.claims.values())):
         raise PolicyError(f"{place}: issuers and claims must not be empty")
     try:
         namespaces = tuple(map(Pattern, grant.namespaces))
@@ -100,6 +100,10 @@ def _grant(
     )
 
 
+def _is_filled(values: str | list[str]) -> bool:
+    return bool(values) and (isinstance(values, str) or "" not in values)
+
+
 def _keys(
     place: str, identities: list[str], warnings: list[str], members: dict[str, _Keys]
 ) -> _Keys:
@@ -110,8 +114,8 @@ def _keys(
     except PolicyError as error:
         raise PolicyError(f"{place}: {error}") from None
     finally:
-        if any("@*." in each for each in identities):
-            warnings.append(f"{place}: a * in a domain lets all of its sub-domains in")
+        found = dict.fromkeys(filter(None, map(concern, identities)))
+        warnings += [f"{place}: {each}" for each in found]
 
 
 def _identity(text: str, members: dict[str, _Keys]) -> Iterator[tuple[str, Pattern | None]]:

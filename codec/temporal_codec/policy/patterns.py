@@ -8,6 +8,12 @@ MAX_PATTERN_BYTES = 1000
 MAX_STARS = 8
 MAX_DOMAIN = 255
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+# Below these, countries register a domain for everybody.
+_REGISTRY = re.compile(r"\*\.(ac|co|com|edu|gob|gouv|gov|gv|ltd|ne|net|nom|or|org|plc)\.[a-z]{2}")
+_MAIL_PROVIDERS = frozenset(
+    {"gmail.com", "googlemail.com", "hotmail.com", "icloud.com", "outlook.com"}
+    | {"proton.me", "protonmail.com", "qq.com", "yahoo.com", "yandex.ru"}
+)
 _DOMAIN = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*\.[a-z0-9-]*[a-z][a-z0-9-]*")
 
 
@@ -64,9 +70,20 @@ def email_pattern(text: str) -> tuple[Pattern, str]:
         raise PolicyError(
             "an identity is an e-mail pattern with one @, sub:…, group:… or members:…"
         )
-    if len(domain) > MAX_DOMAIN or not _DOMAIN.fullmatch(domain):
+    is_literal = len(domain) <= MAX_DOMAIN and _DOMAIN.fullmatch(domain)
+    if not is_literal or _REGISTRY.fullmatch(domain):
         raise PolicyError(
             "an identity needs a literal domain with a dot, such as *@example.com; a * may stand "
             "only for its whole first label, as in *@*.example.com"
         )
     return Pattern(local), domain
+
+
+def concern(identity: str) -> str | None:
+    """Whom an e-mail pattern lets in beside those that it seems to name."""
+    local, _, domain = identity.lower().rpartition("@")
+    if domain.startswith("*."):
+        return "a * in a domain lets all of its sub-domains in"
+    if "*" in local and domain in _MAIL_PROVIDERS:
+        return "anybody can have an address of this mail provider"
+    return None

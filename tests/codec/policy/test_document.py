@@ -134,6 +134,7 @@ def test_a_document_may_be_as_large_as_it_says() -> None:
         ({"operations": ["read"]}, "grants[1].operations: they are out of"),
         ({"namespaces": [""]}, "grants[1].namespaces: they must not be empty"),
         ({"namespaces": ["*" + "a*" * 8]}, "grants[1].namespaces: a pattern has at most 1000"),
+        ({"claims": {"scope": [""]}}, "grants[1]: issuers and claims must not be empty"),
         ({"issuers": [""]}, "grants[1]: issuers and claims must not be empty"),
         ({"identities": []}, "grants[1].identities: there must be at least one"),
         ({"identities": ["a@b@c.de"]}, "grants[1].identities: an identity is an e-mail pattern"),
@@ -160,3 +161,18 @@ def test_a_person_at_any_of_the_sub_domains() -> None:
         "grants[0].identities: a * in a domain lets all of its sub-domains in",
     )
     assert parse(policy(grant(identities=["*@example.com"]))).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("identity", "warns"),
+    [("*@Gmail.com", True), ("ana*@qq.com", True), ("ana@gmail.com", False), ("*@gmail.co", False)],
+)
+def test_a_pattern_of_a_mail_provider_is_warned_about(identity: str, warns: bool) -> None:
+    """Anybody can have such an address, and an issuer that many customers share confirms it."""
+    found = parse(policy(grant(identities=[identity]))).warnings
+    assert (
+        found
+        == ("grants[0].identities: anybody can have an address of this mail provider",)[
+            : int(warns)
+        ]
+    )

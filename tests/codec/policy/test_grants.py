@@ -32,7 +32,8 @@ def allows(found: Policy, identity: Identity = ANA, namespace: str = "orders") -
 
 EVERYBODY = ["*@*", "*@*.*", "**@**", "*@com", "*@*.com", "*@", "@example.com", "*@example.*",
              "*@ex*mple.com", "*@.com", "*@example..com", "*@-a.com", "*@a.b.*", "*@**.example.com",
-             "*@example.com.", "*@127.0.0.1", "*", "*@a." + "b" * 250 + ".com"]  # fmt: skip
+             "*@example.com.", "*@127.0.0.1", "*", "*@a." + "b" * 250 + ".com",
+             "*@*.co.uk", "*@*.com.au", "ana@*.ac.at"]  # fmt: skip
 
 
 @pytest.mark.parametrize("identity", EVERYBODY)
