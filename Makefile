@@ -17,7 +17,7 @@ run: $(RUNS) ## serve on http://127.0.0.1:8081 with the development ring
 	@exec .venv/bin/python -m handlers.local
 
 demo: $(SYNCED) $(TEMPORAL_READY) ## run encrypted orders on a real Temporal, to look at in its Web UI
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" exec .venv/bin/python -m examples.orders.demo $(DEMO)
+	@PATH="$$TOP/$(TOOLS)/bin:$$PATH" exec .venv/bin/python -m examples.orders.demo $(DEMO)
 
 # Two files at a time: the rigs of one file are shared by its tests.
 PYTEST = $(RUN) pytest --numprocesses 2 --dist loadfile
@@ -112,23 +112,23 @@ $(BUILT): template.yaml samconfig.toml Makefile tools.mk uv.lock \
 
 PROCESSOR = $(shell sed -nE 's/^ +Architectures: \[(.*)\]$$/\1/p' template.yaml)
 PLATFORM = $(PROCESSOR:arm64=aarch64)-manylinux_2_28
-FINISH = "$(PYTHON)" -m artifact finish "$(ARTIFACTS_DIR)" template.yaml
+FINISH = "$(PYTHON)" -m artifact finish "$$ARTIFACTS_DIR" template.yaml
 PREFLIGHT := __init__ preflight server/__init__ server/cors server/events server/page \
 	settings/__init__ settings/cors settings/environ settings/leaks settings/hosting settings/table
 
 build-DecodeFunction build-EncodeFunction build-RotationFunction: | $(UV_READY)
 	set -o pipefail; \
 	$(UV) export --frozen --quiet --no-default-groups --group server --no-emit-project \
-	| $(UV) pip install --quiet --target "$(ARTIFACTS_DIR)" --python "$(PYTHON)" \
+	| $(UV) pip install --quiet --target "$$ARTIFACTS_DIR" --python "$(PYTHON)" \
 		--python-version 3.13 --python-platform $(PLATFORM) --only-binary :all: --require-hashes -r -
-	cp -R codec/temporal_codec handlers "$(ARTIFACTS_DIR)"
-	cd "$(ARTIFACTS_DIR)" && rm -rf handlers/local.py handlers/server/{connection,console,lines,listen,prometheus,tls,traces}.py \
+	cp -R codec/temporal_codec handlers "$$ARTIFACTS_DIR"
+	cd "$$ARTIFACTS_DIR" && rm -rf handlers/local.py handlers/server/{connection,console,lines,listen,prometheus,tls,traces}.py \
 		temporal_codec/cli temporal_codec/nexus*.py \
 		temporal_codec/plugin.py temporal_codec/temporal.py
 	$(FINISH)
 
 build-PreflightFunction:
-	mkdir -p "$(ARTIFACTS_DIR)/handlers/server" "$(ARTIFACTS_DIR)/handlers/settings"
+	mkdir -p "$$ARTIFACTS_DIR/handlers/server" "$$ARTIFACTS_DIR/handlers/settings"
 	for module in $(PREFLIGHT); do \
-		cp handlers/$$module.py "$(ARTIFACTS_DIR)/handlers/$$module.py"; done
+		cp handlers/$$module.py "$$ARTIFACTS_DIR/handlers/$$module.py"; done
 	$(FINISH)

@@ -2,6 +2,8 @@
 # `make pin` renews; a stamp's name is the lock's checksum, so a new lock installs anew.
 
 TOOLS := .tools
+# For the shell, which must not read what is in a folder's name.
+export TOP := $(CURDIR)
 stamp = $(TOOLS)/$1/.$(firstword $(shell cksum < tools/$1.txt))
 go-stamp = $(TOOLS)/$2/.$1-$(firstword $(shell cat tools/$1/go.mod tools/$1/go.sum | cksum))
 
@@ -137,14 +139,14 @@ $(LAMBDA_IMAGE): $(RUNTIME_READY) | $(DEBIAN)
 
 temporal: $(TEMPORAL_READY) ## install Temporal's development server and CLI, with Go
 	@test -x $(TEMPORAL) || { echo "Install Go, or the CLI: https://docs.temporal.io/cli#install" >&2; exit 1; }
-	@printf 'Temporal is here: %s\nTo call it `temporal`: %s\n' \
-		"$(CURDIR)/$(TEMPORAL)" 'export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"'
+	@printf 'Temporal is here: %s\nTo call it `temporal`: export PATH=%q:$$PATH\n' \
+		"$$TOP/$(TEMPORAL)" "$$TOP/$(TOOLS)/bin"
 
 compose: $(COMPOSE_READY) ## install what checks Compose files, with Go
 
 $(COMPOSE_READY):
 	@rm -rf $(@D) && mkdir -p $(@D)
-	@if tools/build-with-go compose "$(CURDIR)/$(@D)/compose"; then touch $@; fi
+	@if tools/build-with-go compose "$$TOP/$(@D)/compose"; then touch $@; fi
 
 release-tools: $(RELEASE_READY) ## install what checks a release
 
@@ -153,12 +155,12 @@ ui-server: $(UI_SERVER_READY) ## install a newer Web UI, with Go
 # Without Go the tests use the `temporal` on the PATH, or skip what needs it.
 $(TEMPORAL_READY):
 	@mkdir -p $(@D) && rm -f $(@D)/.temporal-*
-	@if tools/build-with-go temporal "$(CURDIR)/$(TEMPORAL)"; then touch $@; fi
+	@if tools/build-with-go temporal "$$TOP/$(TEMPORAL)"; then touch $@; fi
 
 # Its template of settings is part of the source, not of the program.
 $(UI_SERVER_READY):
 	@rm -rf $(UI_SERVER) && mkdir -p $(UI_SERVER)/config
-	@if tools/build-with-go ui-server "$(CURDIR)/$(UI_SERVER)/ui-server"; then \
+	@if tools/build-with-go ui-server "$$TOP/$(UI_SERVER)/ui-server"; then \
 		cp "$$(cd tools/ui-server && go list -m -f '{{.Dir}}' $(UI_SERVER_MODULE))"/config/docker.yaml \
 			$(UI_SERVER)/config && touch $@; fi
 
@@ -170,7 +172,7 @@ interop-java: $(JAVA_READY) ## build the interop programs in Java
 $(GO_READY): $(wildcard examples/go/*.go examples/go/go.* tests/interop/go/go.* \
 		tests/interop/go/*/*.go)
 	@mkdir -p $(@D)
-	cd tests/interop/go && go build -mod=readonly -o "$(CURDIR)/$(@D)/" ./...
+	cd tests/interop/go && go build -mod=readonly -o "$$TOP/$(@D)/" ./...
 	@touch $@
 
 # In a copy, since packages are installed and files are made beside the source.
@@ -197,9 +199,9 @@ $(JAVA_READY): examples/java/pom.xml tests/interop/java/jars.sha256 \
 	@mkdir -p $(@D)/source
 	cp -r examples/java/pom.xml examples/java/src $(@D)/source
 	cp -r tests/interop/java/src $(@D)/source
-	mvn --batch-mode --quiet --file $(@D)/source/pom.xml -Dbuilt="$(CURDIR)/$(@D)" \
-		-Dmaven.repo.local="$(CURDIR)/$(INTEROP)/m2" \
-		-Dvectors="$(CURDIR)/tests/vectors" package
+	mvn --batch-mode --quiet --file $(@D)/source/pom.xml -Dbuilt="$$TOP/$(@D)" \
+		-Dmaven.repo.local="$$TOP/$(INTEROP)/m2" \
+		-Dvectors="$$TOP/tests/vectors" package
 	tools/check-jars $(INTEROP)/m2 tests/interop/java/jars.sha256
 	@touch $@
 

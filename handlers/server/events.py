@@ -18,8 +18,9 @@ def answer(status: int, headers: dict[str, str], body: bytes = b"", to: object =
 
 def wants_lists(event: object) -> bool:
     """Whether it came from a load balancer whose target group has multi-value headers on."""
-    is_balanced = "elb" in _member(event, "requestContext")
-    return is_balanced and bool(_member(event, "multiValueHeaders"))
+    if not isinstance(event, dict) or "elb" not in _member(event, "requestContext"):
+        return False
+    return isinstance(event.get("multiValueHeaders"), dict) and not event.get("headers")
 
 
 def method(event: object) -> str:

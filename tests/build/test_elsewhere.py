@@ -1,5 +1,6 @@
-"""A fresh clone in a folder with a space, in an empty environment, behind a TLS-opening proxy.
+"""A fresh clone in an oddly named folder, in an empty environment, behind a TLS-opening proxy.
 
+The folder has blanks and what shells and make read.
 The proxy's CA is trusted by the system alone: a tool that brings its own certificates fails.
 """
 
@@ -113,7 +114,7 @@ def _java_store(folder: Path, pem: str) -> Path:
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Elsewhere, set[str]]]:
     top = tmp_path_factory.mktemp("else where")
-    folder, home = top / "co dec", top / "ho me"
+    folder, home = top / "it's the co dec #1 & $HOME (new)", top / "ho me"
     home.mkdir()
     clone(folder)
     with behind_proxy(top) as (variables, prefix, hosts):

@@ -37,6 +37,11 @@ def test_help_lists_every_target_aligned() -> None:
     assert max(map(len, lines)) <= 100
 
 
+def test_no_shell_reads_what_is_in_a_folder_s_name() -> None:
+    """Make would paste a `$` or a quote into the command; a variable of the shell is only text."""
+    assert not re.search(r"^\t.*\$\((CURDIR|ARTIFACTS_DIR)\)", MAKEFILES, re.MULTILINE)
+
+
 def test_every_rule_without_a_file_is_declared() -> None:
     """A file of the same name would otherwise hide the target."""
     rules = set(re.findall(r"^([a-z][a-z-]*):(?!=)", MAKEFILES, re.MULTILINE))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from temporal_codec import InvalidNamespace, Keyring
+from temporal_codec.errors import KeyringNotFound
 from temporal_codec.keys.sources import open_source
 from temporal_codec.namespace import check_namespace, place_name
 from tests.codec.rings import key
@@ -83,6 +84,12 @@ def test_a_ring_for_each_namespace_is_found_by_its_form(name: str, tmp_path: Pat
     (tmp_path / "default.json").write_bytes(Keyring([key(2)]).to_json())
     source = open_source(f"file:{tmp_path}/{{namespace}}.json")
     assert source.keys(name).sealing().id == "key-1"
+
+
+def test_a_name_that_no_file_can_have_has_no_ring(tmp_path: Path) -> None:
+    """A plain name of 255 characters and `.json`: it is missing, now and later."""
+    with pytest.raises(KeyringNotFound, match="there is no key ring"):
+        open_source(f"file:{tmp_path}/{{namespace}}.json").keys("x" * 255).sealing()
 
 
 @pytest.mark.parametrize("name", ["", "a\0", "half \ud83d"], ids=ascii)

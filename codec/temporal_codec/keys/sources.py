@@ -1,5 +1,6 @@
 """Where key rings come from: a URI names the source, a namespace picks the ring."""
 
+import errno
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -171,7 +172,9 @@ def _file(path: str) -> Loader:
         try:
             with ring.open("rb") as file:
                 return Keyring.from_json(file.read(MAX_RING_BYTES + 1))
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENAMETOOLONG}:
+                raise
             raise KeyringNotFound(f"there is no file {ring}") from None
 
     return load
