@@ -2,6 +2,8 @@
 
 import re
 
+KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
+"""The ARN of a KMS key, and not of an alias."""
 # What stands before a name in an ARN, and what a name consists of.
 _NAMES = {
     "kms": ("", r"(?:key|alias)/[A-Za-z0-9/_-]+"),

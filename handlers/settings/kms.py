@@ -1,14 +1,11 @@
 """Which KMS keys may unwrap the data keys that payloads bring, for each namespace."""
 
-import re
-
 import msgspec
 
 from handlers.settings.environ import Environ, SettingsError, text
+from temporal_codec.arn import KMS_KEY
 from temporal_codec.errors import PolicyError
 from temporal_codec.policy.patterns import Pattern
-
-_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 
 
 class KmsKeys(msgspec.Struct, frozen=True):
@@ -28,7 +25,7 @@ def read_kms(environ: Environ) -> KmsKeys | None:
         return None
     pairs = [each.strip().rpartition("=") for each in value.split(",")]
     try:
-        if not all(pattern and _KEY.fullmatch(arn) for pattern, _, arn in pairs):
+        if not all(pattern and KMS_KEY.fullmatch(arn) for pattern, _, arn in pairs):
             raise SettingsError(
                 "CODEC_KMS_KEYS must be a comma-separated list of NAMESPACE=ARN: a namespace, in "
                 "which * stands for any characters, and the ARN of a KMS key (no alias)"

@@ -10,7 +10,6 @@ named for the namespace are asked, in their own region, at AWS's own endpoint. W
 context names a namespace, it must be that of the request.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from pybase64 import b64decode, b64encode
 
 from temporal_codec.allowance import Allowance
-from temporal_codec.arn import region_of
+from temporal_codec.arn import KMS_KEY, region_of
 from temporal_codec.cached import Cached, NotHeld, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
@@ -34,7 +33,6 @@ _MAX_URI_BYTES = 4096
 _MAX_CONTEXT = 16
 LIFE = Life(fresh=3600, last_good=24 * 3600)
 _REFUSED_SECONDS = 30.0
-ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 # KMS errors about a wrapped key or our role that a later attempt will not change.
 _LASTING = frozenset(
     {
@@ -170,7 +168,7 @@ def _read_uri(uri: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
         raise ValueError
     parts = urlsplit(uri.decode("ascii"))
     arn = unquote((parts.netloc + parts.path).lstrip("/"))
-    found = ARN.fullmatch(arn)
+    found = KMS_KEY.fullmatch(arn)
     query = parse_qsl(parts.query, strict_parsing=bool(parts.query), max_num_fields=_MAX_CONTEXT)
     named = [(name, value) for name, value in query if name != "region"]
     elsewhere = any(value != (found and found[1]) for name, value in query if name == "region")

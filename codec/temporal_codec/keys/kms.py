@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count
 from typing import NoReturn
 
+from temporal_codec.arn import KMS_KEY
 from temporal_codec.cached import Cached, Unavailable
 from temporal_codec.cached_by_name import CachedByName
 from temporal_codec.clock import Clock, Life, system_clock
@@ -21,7 +22,6 @@ from temporal_codec.errors import (
     Reason,
 )
 from temporal_codec.keys.envelope import (
-    ARN,
     MAX_WRAPPED_BYTES,
     NAMESPACE,
     Ask,
@@ -56,7 +56,7 @@ class KmsSource:
     ) -> None:
         """Take a KMS key's ARN, or an alias; raises KeyringError if it is neither."""
         alias = _NAME.fullmatch(name.replace(PLACEHOLDER, "x"))
-        if not (ARN.fullmatch(name) or alias):
+        if not (KMS_KEY.fullmatch(name) or alias):
             raise KeyringError(
                 "kms: takes alias/NAME or an ARN of AWS KMS; {namespace} can stand in an alias"
             )
@@ -178,8 +178,8 @@ class KmsKeys:
             raise KeyringUnavailable(f"{error.code}{hint}", error.cooldown) from None
         arn, secret, data = (answer.get(each) for each in ("KeyId", "Plaintext", "CiphertextBlob"))
         if not (
-            ARN.fullmatch(str(arn))
-            and (self._name == arn or not ARN.fullmatch(self._name))
+            KMS_KEY.fullmatch(str(arn))
+            and (self._name == arn or not KMS_KEY.fullmatch(self._name))
             and isinstance(secret, bytes)
             and len(secret) == KEY_BYTES
             and 0 < len(data or b"") <= MAX_WRAPPED_BYTES
