@@ -142,9 +142,10 @@ def _headers(key: Key) -> dict[str, str]:
 
 
 def _checked(key: str) -> Key:
-    if not _KEY.fullmatch(key.strip()):
+    key = key.removeprefix("\ufeff").strip()  # of a file that a Windows editor wrote
+    if not _KEY.fullmatch(key):
         raise CloudError("the secret must hold an API key and nothing else")
-    return Key(key.strip())
+    return Key(key)
 
 
 def _held(get: Callable[[], Key]) -> Key:

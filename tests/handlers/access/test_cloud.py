@@ -914,9 +914,10 @@ def test_a_secret_that_holds_no_key(account: CloudOps, clock: FakeClock, text: s
     assert account.asked == []
 
 
-def test_a_key_with_a_line_s_end_behind_it(account: CloudOps, clock: FakeClock) -> None:
-    """As `echo` puts one there."""
-    assert allows(with_keys(account, Keys(f"{KEY}\n"), clock)) == EVERYTHING
+@pytest.mark.parametrize("text", [f"{KEY}\n", f"\ufeff{KEY}\r\n", f"  {KEY}\xa0"])
+def test_a_key_as_programs_write_it(text: str, account: CloudOps, clock: FakeClock) -> None:
+    """A line's end behind it, or a byte order mark before it."""
+    assert allows(with_keys(account, Keys(text), clock)) == EVERYTHING
 
 
 def test_https_only() -> None:

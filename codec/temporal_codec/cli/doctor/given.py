@@ -1,5 +1,6 @@
 """The token that the user gives, from a file, from input, or from the environment."""
 
+import re
 import sys
 from collections.abc import Mapping
 from getpass import getpass
@@ -11,6 +12,7 @@ from temporal_codec.strict_json import UTF_8, encoding_of
 VARIABLE = "TEMPORAL_CODEC_TOKEN"
 CLI_VARIABLE = "TEMPORAL_CODEC_AUTH"
 _ENOUGH = 65_536  # anything longer is not a token
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]*")  # RFC 6750
 
 
 def read_token(file: Path | None, environment: Mapping[str, str]) -> str:
@@ -44,10 +46,10 @@ def _token(text: str) -> str:
     # A file that a Windows shell wrote may start with a byte order mark.
     token = text.removeprefix("\ufeff").strip()
     token = token[7:].strip() if token[:7].lower() == "bearer " else token
-    if not (token.isascii() and token.isprintable()) or " " in token or len(token) > _ENOUGH:
+    if not _TOKEN.fullmatch(token) or len(token) > _ENOUGH:
         raise WrongUsage(
-            "This is not a token: it contains spaces or line breaks, or it is too long. Copy the "
-            "access token again."
+            "This is not a token: it contains spaces, line breaks or quotes, or it is too long. "
+            "Copy the access token again."
         )
     return token
 

@@ -69,7 +69,7 @@ def _joined(name: str, parts: Batch) -> list[Batch]:
             part = _part(name, raw)
             begun = len(found)
             found += part.wholes
-            fits = all(_put(each, found, any_number=part.is_event) for each in part.batches(raw))
+            fits = all(_put(each, found, part) for each in part.batches(raw))
         except msgspec.MsgspecError:
             if number == 1:
                 raise
@@ -101,13 +101,15 @@ def _part(name: str, raw: msgspec.Raw) -> Part:
     return part
 
 
-def _put(batch: Batch, found: list[Batch], *, any_number: bool) -> bool:
+def _put(batch: Batch, found: list[Batch], part: Part) -> bool:
     """Put a batch behind what it follows, or let a history begin with it; whether it can be."""
     if not batch:
         return False
     last, first = (number_of(found[-1][-1]) if found else 0), number_of(batch[0])
-    begins = first == 1 and not (found and bytes(found[-1][0]) == bytes(batch[0]))
-    follows = any_number or last is None or first is None or first == last + 1
+    repeats = bool(found) and bytes(found[-1][0]) == bytes(batch[0])
+    # An export may have a workflow twice, an archive must not have a batch twice.
+    begins = first == 1 and not (repeats and part.history is None)
+    follows = part.is_event or last is None or first is None or first == last + 1
     if begins or (follows and not found):
         found.append([*batch])
     elif follows:

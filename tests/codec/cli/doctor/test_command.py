@@ -217,7 +217,9 @@ def test_a_token_comes_from_a_file_a_pipe_or_the_environment(tmp_path: Path, spe
             assert "token-accepted" in told.findings
 
 
-@pytest.mark.parametrize("text", ["two words", "line\nline", "\x1b[2J", "a" * 70_000])
+@pytest.mark.parametrize(
+    "text", ["two words", "line\nline", "\x1b[2J", "a" * 70_000, '"a.b.c"', "a\xa0b"]
+)
 def test_what_is_no_token_is_not_sent(tmp_path: Path, text: str) -> None:
     with serving(Case(), tmp_path) as (server, arguments):
         assert doctor(*arguments, "--token-file", "-", typed=text).code == 2

@@ -156,6 +156,14 @@ SEVERAL = {
 }
 
 
+def test_an_export_can_have_a_workflow_twice(file: Path) -> None:
+    """Temporal Cloud delivers at least once."""
+    item = {"history": {"events": [FIRST, SECOND]}}
+    for twice in ([item, item], {"items": [item, item]}):
+        file.write_text(json.dumps(twice))
+        assert len(json.loads(run("scan", file, "--json").said)["histories"]) == 2
+
+
 @pytest.mark.parametrize("name", SEVERAL)
 def test_several_histories_in_a_file_are_held_apart(name: str, file: Path) -> None:
     """As a loop over workflows writes them: each begins with the first event."""
