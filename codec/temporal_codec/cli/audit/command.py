@@ -52,10 +52,8 @@ def match(
         )
     for record in records:
         read = record.get("read")
-        named = (
-            {digest for digest in read if isinstance(digest, str)} if isinstance(read, list) else ()
-        )
-        paths = [path for digest, each in known.items() if digest in named for path in each]
+        named = [each for each in read if isinstance(each, str)] if isinstance(read, list) else []
+        paths = [path for digest in dict.fromkeys(named) for path in known.get(digest, ())]
         if paths:
             who = {name: shown(str(record[name])) for name in _SHOWN if record.get(name)}
             found.append({**who, "read": paths})
