@@ -6,10 +6,10 @@ Keys, rings, logs and edited policies outlive their stack: what was encrypted mu
 import sys
 from collections.abc import Iterator
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from artifact.parameters import ConfigError, overrides, save, settings
-from artifact.stack import FIRST, Client, Stack
+from artifact.stack import FIRST, Client, Stack, told
 
 
 def found(stack: Stack, ring: str) -> tuple[dict[str, str], list[str]]:
@@ -87,3 +87,5 @@ if __name__ == "__main__":
         print(*adopt(sys.argv[1]), sep="\n")
     except ConfigError as error:
         sys.exit(str(error))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(told(error))

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from artifact.parameters import CONFIG, ConfigError, defaults, live, overrides, save, settings
 from artifact.release import NAME, release
-from artifact.stack import Stack
+from artifact.stack import Stack, told
 
 BUILT, GIVEN = Path(".aws-sam/build"), Path(".aws-sam/parameters.yaml")
 PREVIOUS = Path(".aws-sam/previous.yaml")
@@ -92,6 +94,8 @@ def run(sam: str, environment: str, given: Path, more: list[str]) -> int:
     command = [sam, "deploy", "--config-env", environment, *more]
     command += ["--parameter-overrides", f"file://{given.resolve()}"]
     environ = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    if "AWS_REGION" in environ:  # the SAM CLI does not look at it
+        environ["AWS_DEFAULT_REGION"] = environ["AWS_REGION"]
     return subprocess.run(command, env=environ, check=False).returncode  # noqa: S603 — the SAM CLI
 
 
@@ -138,14 +142,14 @@ def main(arguments: list[str]) -> None:
     try:
         if more == ["--rollback"]:
             sys.exit(rollback(sam, environment))
-        status = deploy(sam, environment, more)
+        if status := deploy(sam, environment, more):
+            sys.exit(status)
+        if fault := check(Stack(settings(environment)), json.loads(GIVEN.read_text())):
+            sys.exit(fault)
     except ConfigError as error:
         sys.exit(str(error))
-    if status:
-        sys.exit(status)
-    fault = check(Stack(settings(environment)), json.loads(GIVEN.read_text()))
-    if fault:
-        sys.exit(fault)
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(told(error))
 
 
 if __name__ == "__main__":

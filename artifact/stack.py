@@ -4,11 +4,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from temporal_codec.cli.aws_faults import sentence
 
 ALIAS = "live"
 FIRST = "temporal-codec"
 Client = Any
+# botocore alone does not look at AWS_REGION.
+REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
+
+
+def told(error: BotoCoreError | ClientError) -> str:
+    """An error of AWS in a sentence; what AWS says of a stack holds no secret."""
+    return f"{error}." if isinstance(error, ClientError) else sentence(error)
 
 
 class Stack:
@@ -17,7 +26,7 @@ class Stack:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take what samconfig.toml says of it: its name, and perhaps a region and a profile."""
         self.name: str = settings["stack_name"]
-        self.session = botocore.session.Session(profile=settings.get("profile"))
+        self.session = botocore.session.Session({"region": REGION}, profile=settings.get("profile"))
         if "region" in settings:
             self.session.set_config_variable("region", settings["region"])
         self._formation = self.client("cloudformation")

@@ -265,3 +265,18 @@ def test_a_deployment_that_did_not_take_effect_is_reported(account: Account) -> 
 
 def test_a_deployment_that_fails_is_a_failure(project: Path, account: Account) -> None:
     assert run(project, "default", {**account.environment, "STATUS": "3"}).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "No AWS region is set."),
+        ({"AWS_REGION": "us-east-1"}, "No AWS credentials were found."),
+    ],
+)
+def test_what_the_aws_command_would_need_is_named(
+    project: Path, given: dict[str, str], words: str
+) -> None:
+    """A sentence and no traceback; AWS_REGION counts."""
+    done = run(project, "default", {"AWS_EC2_METADATA_DISABLED": "true", **given})
+    assert (done.returncode, done.stderr.startswith(words)) == (1, True), done.stderr
