@@ -55,7 +55,7 @@ def parse_key(given: bytes) -> bytes:
     The two cannot be confused: base64 of 32 bytes has 43 characters or, padded, 44.
     """
     encoding = encoding_of(given)
-    if encoding != UTF_8:
+    if encoding != UTF_8 and given[4:].isascii():  # random bytes may only begin as such a text does
         raise WrongUsage(f"This key is {encoding}. Save it as UTF-8.")
     # Editors add a line break, Windows a byte order mark; only these are removed from a text.
     text = given.removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")

@@ -227,6 +227,14 @@ def test_a_byte_order_mark_is_taken_and_utf16_is_named(operator: Operator) -> No
         assert len(operator.ring) == 1
 
 
+@pytest.mark.parametrize("start", [b"\0", b"k\0", b"\xff\xfe", b"\0\0\xfe\xff"])
+def test_random_bytes_are_a_key_whatever_they_begin_with(operator: Operator, start: bytes) -> None:
+    """One in a hundred begins as UTF-16 or UTF-32 does."""
+    key = start + bytes(range(200, 232 - len(start)))
+    assert operator.keys("import", "--id", "a", typed=key).code == 0
+    assert [each.secret for each in operator.ring] == [key]
+
+
 @pytest.mark.parametrize("around", ["{}\n\n", "  {}", "{} \t\r\n"])
 def test_blanks_around_base64_are_removed(operator: Operator, around: str) -> None:
     """Copied keys have them; in a key that is text they would be a part of it."""
