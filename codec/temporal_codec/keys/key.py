@@ -47,8 +47,9 @@ class Key:
             raise KeyringError("an activation_date must name its time zone, for example Z")
         object.__setattr__(self, "cipher", AESGCM(self.secret))
         shows_key = self.id.encode() == self.secret
-        label = fingerprint(self.secret) if shows_key else shown(self.id) or "(empty)"
-        object.__setattr__(self, "label", label)
+        object.__setattr__(
+            self, "label", fingerprint(self.secret) if shows_key else _label(self.id)
+        )
 
     def __repr__(self) -> str:  # the default would show the key
         return f"Key({self.label}, activation_date={self.activation_date.isoformat()})"
@@ -83,6 +84,16 @@ def check_id(key_id: str) -> None:
         raise KeyringError(
             f"an id must have at most {MAX_ID_CHARACTERS} characters, and no control characters"
         )
+
+
+def _label(key_id: str) -> str:
+    # Metrics take no label that is blank, and none above 1,024 characters.
+    label = shown(key_id)
+    if len(label) > MAX_ID_CHARACTERS:
+        return f"{label[:200]}...{fingerprint(key_id.encode())}"
+    if label != label.strip():
+        label = label.replace(" ", r"\x20")
+    return label or "(empty)"
 
 
 def fingerprint(text: bytes) -> str:

@@ -21,6 +21,28 @@ def seal(keys: RingKeys) -> Content:
     return Content(sealed_metadata(sealing), data)
 
 
+LABELS = {
+    "": "(empty)",
+    "prod key 3": "prod key 3",
+    "  ": r"\x20\x20",
+    "a key ": r"a\x20key\x20",
+    "ключ": r"\u043a\u043b\u044e\u0447",
+    "x" * 255: "x" * 255,
+}
+
+
+@pytest.mark.parametrize("key_id", LABELS, ids=ascii)
+def test_a_label_is_what_logs_and_metrics_can_show(key_id: str) -> None:
+    assert Key(key_id, bytes(32), datetime.now(UTC)).label == LABELS[key_id]
+
+
+def test_a_long_label_is_short_and_its_own() -> None:
+    """CloudWatch drops what is counted under more than 1,024 characters."""
+    first, second = (Key("😀" * 254 + end, bytes(32), datetime.now(UTC)).label for end in "ab")
+    assert len(first) < 256
+    assert first != second
+
+
 def test_the_derivation_is_that_of_the_format() -> None:
     """HKDF-SHA-256 without salt; the info names the format, the key and the namespace."""
     info = "temporal-codec/derive/v1\0ключ\0заказы".encode()

@@ -103,7 +103,7 @@ def enable(store: RingStore, name: str) -> Key:
 
 def _named(store: RingStore, ring: Keyring, name: str) -> Key:
     # By the id, or by what `list` shows for it: nobody should type an id that is the key itself.
-    found = [key for key in ring if name in (key.id, key.label)]
+    found = [key for key in ring if key.id == name] or [key for key in ring if key.label == name]
     if len(found) != 1:
         raise CliError(
             f"{store.uri} has no key with this id. `temporal-codec keys list` shows its keys."

@@ -1,7 +1,7 @@
 """`temporal-codec keys check`, and what is said of rings that are broken or missing."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,18 @@ def test_a_ring_with_a_byte_order_mark_is_taken_and_utf16_is_named(
     done = operator.keys("check")
     assert done.code == 1
     assert "UTF-16: save it as UTF-8" in done.said
+
+
+def test_a_key_whose_id_is_what_another_is_shown_as(operator: Operator, path: Path) -> None:
+    """The id itself goes before what the list shows for another."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    keys = [Key(name, b"k" * 32, since) for name in ("", "(empty)", r"\x20", " ")]
+    path.write_bytes(Keyring(keys).to_json())
+    for name in ("(empty)", "", " "):
+        assert operator.keys("disable", name).code == 0
+        ring = Keyring.from_json(path.read_bytes())
+        assert next(key for key in ring if key.id == name).disabled
+    assert sum(key.disabled for key in ring) == 3
 
 
 OLD = (aged(1, timedelta(days=91)),)
