@@ -146,7 +146,7 @@ def test_a_key_whose_id_is_what_another_is_shown_as(operator: Operator, path: Pa
     """The id itself goes before what the list shows for another."""
     since = datetime(2020, 1, 1, tzinfo=UTC)
     keys = [Key(name, b"k" * 32, since) for name in ("", "(empty)", r"\x20", " ")]
-    path.write_bytes(Keyring(keys).to_json())
+    path.write_bytes(Keyring([*keys, aged(1, timedelta(days=1))]).to_json())
     for name in ("(empty)", "", " "):
         assert operator.keys("disable", name).code == 0
         ring = Keyring.from_json(path.read_bytes())
