@@ -68,7 +68,8 @@ paste it as the Codec Server browser endpoint. If the server requires a token, t
 <h2>Command line</h2>
 <div class="copy"><code>temporal workflow show --workflow-id WORKFLOW_ID \
 --codec-endpoint ENDPOINT</code><button>Copy</button></div>
-<p>If the server requires a token, add <code>--codec-auth "Bearer $TOKEN"</code>.</p>
+<p>If the server requires a token, put it into <code>TEMPORAL_CODEC_AUTH</code>, as
+<em>Bearer TOKEN</em>: other users of your machine see what a command's arguments are.</p>
 <h2>From this browser</h2>
 <ul>
 <li id="reached">Checking whether this browser reaches the server.</li>

@@ -97,3 +97,16 @@ def test_the_token_and_the_header_arrive(service: DevServer, recorder: Recorder)
     assert recorder.headers[-1]["authorization"] == "Bearer the-token"
     service.try_cli(*arguments(COMMANDS[3], recorder))
     assert recorder.headers[-1]["x-codec-reason"] == "INC-4711"
+
+
+def test_no_text_puts_a_token_or_a_key_into_arguments() -> None:
+    """20.15: other users of a machine see them, and the shell's history keeps them."""
+    folders = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+    ]
+    code = [*(ROOT / "handlers").rglob("*.py"), *(ROOT / "codec").rglob("*.py")]
+    shown = re.compile(r"""--codec-auth[ =]\W*bearer|--api-key[ =]|-H \W*authorization: *bearer""")
+    found = [each for each in (*folders, *code) if shown.search(each.read_text().lower())]
+    assert not found

@@ -22,8 +22,9 @@ OPEN_HERE = ok("open-on-this-machine", "The server requires no token, and it is 
 TOKEN_NEEDED = problem(
     "token-needed",
     "The server requires a token, and none was sent.",
-    "Turn on Pass access token in the Web UI. For the CLI use --codec-auth 'Bearer TOKEN'. To "
-    "examine more here, set TEMPORAL_CODEC_TOKEN or use --token-file.",
+    "Turn on Pass access token in the Web UI. For the CLI set "
+    "TEMPORAL_CODEC_AUTH='Bearer TOKEN'. To examine more here, set TEMPORAL_CODEC_TOKEN or use "
+    "--token-file.",
 )
 TOKEN_REFUSED = problem(
     "token-refused",

@@ -87,7 +87,7 @@ NO_SCHEME = warning(
     "codec-auth-scheme",
     "TEMPORAL_CODEC_AUTH does not start with `Bearer `. The CLI sends it as it is, and a Codec "
     "Server rejects it.",
-    "Write TEMPORAL_CODEC_AUTH='Bearer TOKEN', and --codec-auth 'Bearer TOKEN' likewise.",
+    "Write TEMPORAL_CODEC_AUTH='Bearer TOKEN'; --codec-auth takes the same.",
 )
 LARGE = warning(
     "token-large",
