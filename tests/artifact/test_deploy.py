@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -275,8 +276,13 @@ def test_a_deployment_that_fails_is_a_failure(project: Path, account: Account) -
     ],
 )
 def test_what_the_aws_command_would_need_is_named(
-    project: Path, given: dict[str, str], words: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], words: str
 ) -> None:
     """A sentence and no traceback; AWS_REGION counts."""
-    done = run(project, "default", {"AWS_EC2_METADATA_DISABLED": "true", **given})
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    none = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    given = {**none, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **given}
+    (project / "samconfig.toml").write_text(CONFIG.replace('region = "us-east-1"\n', ""))
+    done = run(project, "default", given)
     assert (done.returncode, done.stderr.startswith(words)) == (1, True), done.stderr
