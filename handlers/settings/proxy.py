@@ -18,11 +18,11 @@ def read_proxy(environ: Environ) -> Callable[[str], Proxy | None]:
     )
     if not url:
         return lambda _host: None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or 80
     except ValueError:
-        host, port = None, 0
+        parts, host, port = urlsplit(""), None, 0
     if parts.scheme != "http" or not host:
         raise SettingsError(
             "HTTPS_PROXY must be http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT"

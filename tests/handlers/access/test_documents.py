@@ -272,7 +272,11 @@ def test_http_on_this_machine_needs_no_proxy() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://u:s3cret@p:1", "socks5://u:s3cret@p:1", "http://", "http://u:s3cret@p:port"]
+    "url",
+    [
+        *("https://u:s3cret@p:1", "socks5://u:s3cret@p:1", "http://", "http://u:s3cret@p:port"),
+        "http://u:s3cret@[",
+    ],
 )
 def test_a_proxy_that_cannot_be_used_is_a_settings_error(url: str) -> None:
     with pytest.raises(SettingsError, match="HTTPS_PROXY") as caught:
