@@ -10,7 +10,8 @@ from handlers.settings.cors import Pages, read_cors
 from handlers.settings.environ import Environ, SettingsError, choice, number, refuse_unknown, text
 from handlers.settings.kms import KmsKeys, read_kms
 from handlers.settings.storage import read_storage
-from temporal_codec.namespace import PLACEHOLDER
+from temporal_codec.errors import InvalidNamespace
+from temporal_codec.namespace import PLACEHOLDER, check_namespace
 from temporal_codec.storage.reference import AllowedReferences
 
 OPERATIONS = ("decode", "encode")
@@ -57,7 +58,7 @@ def server_settings(environ: Environ) -> ServerSettings:
         max_rings=number(environ, "CODEC_MAX_RINGS", 100_000, at_least=1),
         shared_rings=_shared_rings(text(environ, "CODEC_SHARED_RINGS")),
         operations=_operations(environ, with_storage=storage is not None),
-        default_namespace=text(environ, "CODEC_DEFAULT_NAMESPACE") or None,
+        default_namespace=_namespace(text(environ, "CODEC_DEFAULT_NAMESPACE")),
         strict=choice(environ, "CODEC_STRICT") == "true",
         compress=choice(environ, "CODEC_COMPRESSION") == "zlib",
         storage=storage,
@@ -70,6 +71,13 @@ def server_settings(environ: Environ) -> ServerSettings:
     )
     _refuse_open_decoder(environ, settings)
     return settings
+
+
+def _namespace(name: str) -> str | None:
+    try:
+        return check_namespace(name) if name else None
+    except InvalidNamespace as error:
+        raise SettingsError(f"CODEC_DEFAULT_NAMESPACE: {error}") from None
 
 
 def _file(environ: Environ, name: str) -> str | None:

@@ -71,6 +71,7 @@ WRONG = [
     {"CODEC_STORAGE_BUCKETS": "payloads,"},
     {"CODEC_STORAGE_BUCKETS": "Payloads"},
     {"CODEC_STORAGE_BUCKETS": "arn:aws:s3:eu-west-1:123456789012:accesspoint/payloads"},
+    {"CODEC_DEFAULT_NAMESPACE": "x" * 1001},
     {"CODEC_STORAGE_BUCKETS": "payloads--euw1-az1--x-s3"},
     {"CODEC_STORAGE_DRIVERS": ""},
     {"CODEC_STORAGE_DRIVERS": "a, b"},
