@@ -136,7 +136,7 @@ def retire(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove a key from a ring, for ever. Nobody can read again what it encrypted."""
+    """Remove a key from a ring permanently. Nobody can read what it encrypted any more."""
     store = open_store(ring)
 
     def agreed(key: Key, meaning: str) -> bool:
