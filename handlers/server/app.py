@@ -166,11 +166,11 @@ def _is_json(content_type: bytes) -> bool:
 
 
 def _namespace(request: Request, default: str | None) -> str:
-    written = request.headers.get(b"x-namespace")
+    written = request.headers.get(b"x-namespace", b"").strip(b" \t")
     name = _text(written) if written else default
     if name is None:
         raise Problem("no-namespace")
-    if request.repeated and written is not None and b", " in written:
+    if request.repeated and b", " in written:
         raise Problem("namespace")  # the header came twice, and no gateway joined it before
     try:
         request.record.namespace = escaped(check_namespace(name))
@@ -180,9 +180,9 @@ def _namespace(request: Request, default: str | None) -> str:
 
 
 def _text(value: bytes) -> str:
-    # The CLI sends a name in UTF-8, a browser in Latin-1.
+    # The CLI sends a name in UTF-8, a browser in Latin-1. Half a surrogate is no name in either.
     try:
-        return value.decode()
+        return value.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return value.decode("latin-1")
 

@@ -56,6 +56,8 @@ def _cleaned(event: Event) -> Event:
 def _as_sent(value: str) -> str:
     # A gateway may have read as Latin-1 what the client sent in UTF-8, as the CLI does.
     try:
-        return value if value.isascii() else value.encode("latin-1").decode()
+        return (
+            value if value.isascii() else value.encode("latin-1").decode("utf-8", "surrogatepass")
+        )
     except UnicodeError:
         return value

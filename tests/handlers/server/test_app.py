@@ -152,7 +152,18 @@ def test_a_name_comes_in_latin_1_from_a_browser_and_in_utf_8_from_the_cli(value:
     assert json.loads(lines.getvalue())["namespace"] == "na\\xefve"
 
 
-@pytest.mark.parametrize("name", ["a\x00", "a\x1b[2J", "\x85", "x" * 1001], ids=ascii)
+@pytest.mark.parametrize("value", ["default ", " default\t", " ", ""])
+def test_blanks_around_a_header_are_no_part_of_it(value: str) -> None:
+    """RFC 9110; not every server removes them."""
+    lines = io.StringIO()
+    call(app(write=lines_to(lines)), headers={**JSON_HEADERS, "x-namespace": value})
+    assert json.loads(lines.getvalue())["namespace"] == "default"
+
+
+HALF = "\ud83d".encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+@pytest.mark.parametrize("name", ["a\x00", "a\x1b[2J", "\x85", "x" * 1001, HALF], ids=ascii)
 def test_a_name_that_is_no_namespace_is_400(name: str) -> None:
     reply = call(app(), headers={**JSON_HEADERS, "x-namespace": name})
     check_problem(reply, 400, "The header X-Namespace is not a valid namespace.")

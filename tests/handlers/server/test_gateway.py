@@ -106,6 +106,16 @@ def test_a_name_is_the_same_however_a_gateway_reads_its_bytes(name: str, kind: s
     assert [(each.status, each.namespace) for each in records] == [(200, shown(name))] * 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("half", ["\ud83d", "\xed\xa0\xbd"], ids=ascii)
+def test_half_a_surrogate_is_no_name(half: str, kind: str, functions: dict[str, Handle]) -> None:
+    sent = {"content-type": "application/json", "x-namespace": half}
+    returned = functions["DecodeFunction"](
+        KINDS[kind](Request("POST", "/decode", sent, b"{}")), Context()
+    )
+    assert returned["statusCode"] == 400
+
+
 @pytest.mark.parametrize("kind", [each for each in KINDS if each.startswith(("load", "lattice"))])
 def test_the_caller_s_address_is_the_balancer_s_own_entry(kind: str) -> None:
     """A caller chooses what X-Forwarded-For starts with; the balancer adds the last entry."""
