@@ -14,6 +14,8 @@ from temporal_codec.cli.conformance.suite import conforms, results
 from temporal_codec.cli.conformance.vectors import SAMPLES, Known, samples_key
 from temporal_codec.cli.doctor.connection import Connection
 from temporal_codec.cli.doctor.endpoint import read_endpoint, read_origin
+from temporal_codec.cli.doctor.faults import ENDLESS, NO_ANSWER, NOT_HTTP
+from temporal_codec.cli.doctor.finding import Unreached
 from temporal_codec.cli.doctor.given import read_token
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.options import AsJson, CaFile, Namespace, Timeout, TokenFile, Url
@@ -21,6 +23,7 @@ from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
 
 _MAX_KEY = 200
+_ANSWERED_BADLY = {NO_ANSWER.id, NOT_HTTP.id, ENDLESS.id}
 
 
 def conformance(  # noqa: PLR0913 — a command's options are its arguments
@@ -60,6 +63,7 @@ def conformance(  # noqa: PLR0913 — a command's options are its arguments
         read_origin(origin),
         read_token(token_file, os.environ),
     )
+    _connect(server)
     found = []
     for result in results(server, without_browser=without_browser):
         found.append(result)
@@ -70,6 +74,15 @@ def conformance(  # noqa: PLR0913 — a command's options are its arguments
         _write(junit, report.as_junit(endpoint.url, found))
     if not conforms(found):
         raise typer.Exit(1)
+
+
+def _connect(server: Server) -> None:
+    # Without a connection, every check would fail for the same reason.
+    try:
+        server.post({"payloads": []})
+    except Unreached as fault:
+        if fault.finding.id not in _ANSWERED_BADLY:
+            raise WrongUsage(f"{fault.finding.message} {fault.finding.next}") from None
 
 
 def _key(key_id: str, file: Path | None) -> Key:

@@ -148,6 +148,7 @@ def test_a_key_of_ones_own(tmp_path: Path) -> None:
     "arguments",
     [
         ("not a url",),
+        ("http://127.0.0.1:1",),
         ("http://127.0.0.1:1", "--key-file", "missing"),
         ("http://127.0.0.1:1", "--key-file", __file__),
         ("http://127.0.0.1:1", "--origin", "nothing"),
@@ -157,6 +158,7 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     done = temporal_codec("conformance", *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    assert done.stdout == ""
 
 
 def test_the_vectors_ship_with_the_command() -> None:
