@@ -18,13 +18,12 @@ MAX_PIPELINED = 16
 """Requests that a client sends before it has an answer; uvicorn makes objects of all of them."""
 MAX_CONNECTIONS = 800
 """In one process: below the 1,024 open files that a system allows by default."""
+MAX_UNREAD_BYTES = 64_000_000
+"""Of answers that their clients have not read, all together."""
 SECONDS = 10.0
 """For a head to arrive, for what is left of a refused body, and for a quarter of an answer."""
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+_TOO_LARGE = b"HTTP/1.1 431 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 log = logging.getLogger("codec-server")
 
 
@@ -50,6 +49,15 @@ class Waiting:
         """Close the one that waits longest, or the newest if all others are busy."""
         oldest = next(iter(self._since), newest)
         self.close(oldest, "too many connections")
+
+    def bound_unread(self) -> None:
+        """Close those that wait longest to be read, while they are left too much together."""
+        unread = {each: each.transport.get_write_buffer_size() for each in self._since}
+        left = sum(unread.values())
+        for connection in [each for each, size in unread.items() if size]:
+            if left > MAX_UNREAD_BYTES:
+                left -= unread[connection]
+                self.close(connection, "too much to read")
 
     def close(self, connection: "BoundedConnection", reason: str) -> None:
         """Close it at once, and count why."""
@@ -159,6 +167,7 @@ class BoundedConnection(HttpToolsProtocol):
         """The client has much to read before it gets more."""
         super().pause_writing()
         self._wait_for_reader()
+        self._waiting.bound_unread()
 
     def resume_writing(self) -> None:
         """It has read that."""

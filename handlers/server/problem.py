@@ -67,6 +67,7 @@ REASONS: dict[str, tuple[int, str]] = {
         "The stored payload is too large for a response: use `temporal-codec payload get`.",
     ),
     "answer-too-large": (413, _TOO_LARGE),
+    "busy": (503, "The server has too many large requests at the moment. Try again later."),
     "time": (503, "The request took too long. Try again later."),
     "event": (400, "The event is not an HTTP request."),
     "fault": (500, "Internal error: the server's log has the cause under the request's ID."),

@@ -9,6 +9,9 @@ from handlers.server.audit import Record, begin, printable
 from handlers.server.problem import Problem
 
 MAX_BODY_BYTES = 4_500_000
+MAX_HELD_BYTES = 128_000_000
+"""Of bodies of all requests at a time; above it, only those up to SMALL_BODY_BYTES are read."""
+SMALL_BODY_BYTES = 65_536
 BODY_SECONDS = 10  # below the time of the whole request
 # A request has this long, or on Lambda as long as its function, less the time to refuse it.
 SECONDS = 15.0
@@ -26,6 +29,9 @@ class Disconnected(Exception):
 
 class Request:
     """One HTTP request, and its record."""
+
+    held = 0
+    """Bytes of the bodies of all requests that are not answered yet."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -79,7 +85,10 @@ class Request:
             chunks.append(message.get("body", b""))
             more = message.get("more_body", False)
             size += len(chunks[-1])
+            Request.held += len(chunks[-1])
             self.record.bytes_in = size
+            if Request.held > MAX_HELD_BYTES and size > SMALL_BODY_BYTES:
+                raise Problem("busy")
         if size > MAX_BODY_BYTES:
             raise Problem("body-too-large")
         return b"".join(chunks) if len(chunks) > 1 else chunks[0]
@@ -106,6 +115,7 @@ class Request:
 
     def end(self, status: int, size: int) -> Record:
         """Its record, complete."""
+        Request.held -= self.record.bytes_in
         self.record.status, self.record.bytes_out = status, size
         self.record.duration_ms = round(self._passed() * 1000, 3)
         return self.record

@@ -274,6 +274,7 @@ PROVOKED: dict[str, tuple[Server, ASK]] = {
     "policy-unavailable": (Server(Gatekeeper(PolicyUnavailable("AccessDenied"))), {}),
     "denied": (Server(Gatekeeper(denies=True)), {}),
     "body-too-slow": (Server(), {"body": b"slow"}),
+    "busy": (Server(), {"body": b" " * 65_537}),
     "body": (Server(), {"body": b"[]"}),
     "payloads": (Server(), {"body": b'{"payloads":[%s{}]}' % (b"{}," * 1000)}),
     "keyring": (Server(source=Source(KeyringNotFound("none"))), {"path": "/encode"}),
@@ -300,6 +301,8 @@ def ask(reason: str, server: Server, asked: ASK, monkeypatch: pytest.MonkeyPatch
     asked = {"body": OURS, **asked}
     if reason == "body-too-slow":
         monkeypatch.setattr("handlers.server.request.BODY_SECONDS", -1)
+    if reason == "busy":
+        monkeypatch.setattr("handlers.server.request.MAX_HELD_BYTES", 65_536)
     for name, value in (NO_S3 if reason in OF_STORAGE else {}).items():
         monkeypatch.setenv(name, value)
     if asked["body"] == []:

@@ -1,11 +1,14 @@
 """The local server against clients that send too much, too slowly, or nothing at all."""
 
 import asyncio
+import json
 import os
 import resource
 import signal
 import socket
 import time
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 
 from handlers.server import connection
 from handlers.server.connection import Waiting
+from temporal_codec.protobuf import serialize
 from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.waiting import eventually
 
@@ -275,6 +279,40 @@ def test_who_reads_an_answer_has_longer() -> None:
 def send(client: socket.socket, data: bytes) -> None:
     with suppress(ConnectionError):
         client.sendall(data)
+
+
+def test_bodies_on_their_way_take_bounded_memory(server: CodecServer) -> None:
+    """300 that did not end once took 1.5 GB; small requests are answered meanwhile."""
+    before = resident(server)
+    begun = POST + b"content-length: 4400000\r\n\r\n" + b" " * 4_390_000
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(60)]
+        for client in clients:
+            send(client, begun)
+        assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+        assert resident(server) - before < 200
+        send(clients[0], b" " * 10_000)
+        answers = [clients[n].recv(12) for n in (0, -1)]
+        assert answers == [b"HTTP/1.1 400", b"HTTP/1.1 503"]
+    eventually(lambda: server.post("/decode", b"x" * 100_000).status_code == 400)
+
+
+def test_answers_that_nobody_reads_take_bounded_memory(server: CodecServer) -> None:
+    """5 KB ask for 5 MB: the clients that wait longest are closed."""
+    before = resident(server)
+    inner = serialize({"encoding": b"json/plain"}, b"1" * 3_900_000)
+    data = b64encode(zlib.compress(inner)).decode()
+    payload = {"metadata": {"encoding": b64encode(b"binary/zlib").decode()}, "data": data}
+    asked = json.dumps({"payloads": [payload]}).encode()
+    with ExitStack() as stack:
+        for _ in range(40):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            send(client, POST + b"content-length: %d\r\n\r\n" % len(asked) + asked)
+        eventually(lambda: "too much to read" in server.log())
+        assert server.post("/decode", asked).status_code == 200
+        assert resident(server) - before < 250
 
 
 def test_slow_clients_are_closed_and_told(server: CodecServer) -> None:
