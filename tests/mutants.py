@@ -33,7 +33,7 @@ _TOKENS = _in(ACCESS, "verifier", "trust")
 _WIRE = [f"{CODEC}/wire", *_in(SERVER, "vectors")]
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
-    "handlers/access/token.py": _TOKENS,
+    "handlers/access/token.py": [*_TOKENS, *_in(ACCESS, "guard", "algorithms", "jwks", "auth")],
     "handlers/access/claims.py": _TOKENS,
     "handlers/access/trust.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/alb.py": _in(ACCESS, "trust", "guard"),

@@ -1,7 +1,9 @@
 """Several issuers: what the document may say, and that none of them speaks for another (T5)."""
 
 import json
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -581,7 +583,7 @@ class Balancer:
         return run(self.verifier.verify(headers, here)).identity
 
 
-def balanced(kid: str = KID, **changes: Any) -> str:
+def balanced(kid: str = KID, claimed: Mapping[str, Any] = {}, **changes: Any) -> str:
     """A token as a load balancer makes it: padded, with what matters in its header."""
     exp = claims()["exp"]
     head = {
@@ -594,7 +596,7 @@ def balanced(kid: str = KID, **changes: Any) -> str:
         "exp": exp,
         **changes,
     }
-    said = {"sub": "ana", "email": EMAIL, "iss": "https://one.example.com/"}
+    said = {"sub": "ana", "email": EMAIL, "iss": "https://one.example.com/", **claimed}
     texts = [json.dumps(each).encode() for each in (head, said)]
     signed = ".".join(b64url(each) + "=" * (-len(b64url(each)) % 4) for each in texts)
     signature = b64url(sign("ES256", private_key("ES256"), signed.encode()))
@@ -630,6 +632,21 @@ def test_a_load_balancer_s_token_for_others_is_refused(changes: dict[str, Any]) 
     with pytest.raises(TokenRefused):
         balancer.verify(balanced(**changes))
     assert balancer.asked == []
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(30, None), (61, "expired")])
+def test_a_load_balancer_s_token_has_the_leeway_of_others(
+    seconds: int, refused: str | None
+) -> None:
+    """Though it does not say when it was issued."""
+    bearer = balanced(exp=int(time.time()) - seconds)
+    with pytest.raises(TokenRefused, match=refused) if refused else nullcontext():
+        assert Balancer().verify(bearer).subject
+
+
+def test_when_a_load_balancer_s_claims_end_earlier_that_counts() -> None:
+    with pytest.raises(TokenRefused, match="expired"):
+        Balancer().verify(balanced(claimed={"exp": 1}))
 
 
 def test_invented_ids_of_keys_are_asked_for_a_few_times() -> None:
