@@ -12,7 +12,7 @@ _KEPT = {
     "botocore/data/*/*": ("service-2.*", "endpoint-rule-set-*"),
     # Logger and Metrics are what we use of Powertools; Logger loads this part of the rest.
     "aws_lambda_powertools/utilities": ("__init__.py", "jmespath_utils"),
-    # Licences must stay, and scanners read names and versions. The rest tells of the
+    # Licenses must stay, and scanners read names and versions. The rest tells of the
     # installation, and some of it differs from one machine to the next.
     "*.dist-info": ("METADATA", "LICENSE*", "NOTICE*", "COPYING*", "AUTHORS*", "licenses", "sboms"),
 }

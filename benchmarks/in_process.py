@@ -1,6 +1,6 @@
 """Decode and encode side by side: each contestant in a process of its own, in turns.
 
-CPU time is measured, not time on the wall: neighbours on the machine disturb it less.
+CPU time is measured, not time on the wall: neighbors on the machine disturb it less.
 What they do to caches and clocks only ever adds, so each contestant's least time counts.
 A process of its own keeps one contestant's habits of memory from helping another.
 Go's is a program of its own, which speaks as the others do.

@@ -79,7 +79,7 @@ def one(count: Counter, name: str, body: Path, decodes: int) -> float:
 
 
 def measure(count: Counter) -> dict[tuple[str, str], float]:
-    """Instructions by contestant and case; what is counted is not disturbed by neighbours."""
+    """Instructions by contestant and case; what is counted is not disturbed by neighbors."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         found = {}
         for case in CASES:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 16, 44, 48
 # Each can be told from a white page and from a black one, and from the other two.
-COLOURS = ("#3b82c4", "#d9742b", "#4a9e5c")
+COLORS = ("#3b82c4", "#d9742b", "#4a9e5c")
 _GREY = "#808080"
 
 Points = Sequence[tuple[float, float]]
@@ -58,17 +58,17 @@ def svg(title: str, across: Axis, up: Axis, lines: Mapping[str, Points]) -> str:
     parts += [_grid_up(up, mark) for mark in up.marks]
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, across.title))
     parts.append(_text(LEFT, 36, up.title, "start"))
-    for place, ((name, points), colour) in enumerate(zip(lines.items(), COLOURS, strict=False)):
-        parts.append(_line(across, up, points, colour))
-        parts.append(_text(WIDTH - RIGHT, 18 * (place + 1), name, "end", colour))
+    for place, ((name, points), color) in enumerate(zip(lines.items(), COLORS, strict=False)):
+        parts.append(_line(across, up, points, color))
+        parts.append(_text(WIDTH - RIGHT, 18 * (place + 1), name, "end", color))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
     style = 'font-family="sans-serif" font-size="12"'
     return "\n".join([f"{head} {style}>", f"<title>{escape(title)}</title>", *parts, "</svg>\n"])
 
 
-def _line(across: Axis, up: Axis, points: Points, colour: str) -> str:
+def _line(across: Axis, up: Axis, points: Points, color: str) -> str:
     places = " ".join(f"{_x(across, x):.1f},{_y(up, y):.1f}" for x, y in points)
-    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    return f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="2"/>'
 
 
 def _grid_across(axis: Axis, mark: float) -> str:

@@ -1,4 +1,4 @@
-"""Payloads with the metadata that most have, recognised without a message object."""
+"""Payloads with the metadata that most have, recognized without a message object."""
 
 from temporal_codec.payload import ENCODING
 from temporal_codec.protobuf import DATA, serialize, varint
@@ -17,7 +17,7 @@ class CommonMetadata:
 COMMON = tuple(map(CommonMetadata, (b"json/plain", b"binary/plain", b"binary/null")))
 
 
-def recognise(serialized: bytes) -> tuple[CommonMetadata, int] | None:
+def recognize(serialized: bytes) -> tuple[CommonMetadata, int] | None:
     """Find one of the COMMON metadata and where its data starts, without a message object.
 
     None if the payload has anything else in it, or is no payload: then `parse` decides.

@@ -10,7 +10,7 @@ import msgspec
 from temporal_codec import compression, encryption, envelope
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import InThread, NotHeld
-from temporal_codec.common import CommonMetadata, recognise
+from temporal_codec.common import CommonMetadata, recognize
 from temporal_codec.errors import AnswerTooLarge, PayloadError, Reason
 from temporal_codec.keys.key import Key
 from temporal_codec.keys.keys import Keys, Unwrap, first_of, held
@@ -26,7 +26,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 
     serialized: bytes
     common: tuple[CommonMetadata, int] | None
-    """The result of `recognise` for it."""
+    """The result of `recognize` for it."""
     keys: tuple[str, ...]
     """Labels of the keys that opened it, from the outside in."""
 
@@ -151,9 +151,9 @@ class _Opener:
                 raise PayloadError(Reason.TOO_MANY_LAYERS)
             open_one, using, keys = opener
             serialized = open_one(using, data)
-            common = recognise(serialized)
+            common = recognize(serialized)
             opened = Opened(serialized, common, opened.keys + keys if opened else keys)
-            if common is not None:  # nothing that is recognised is encoded
+            if common is not None:  # nothing that is recognized is encoded
                 break
             layers -= 1
             inner = self._allowance.parse(serialized)

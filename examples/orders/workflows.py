@@ -92,7 +92,7 @@ class OrderWorkflow:
             id=f"{workflow.info().workflow_id}-gift",
             memo={"ribbon": f"ribbon for {customer}"},
             static_summary=f"wrapping for {customer}",
-            static_details=f"colours that {customer} likes",
+            static_details=f"colors that {customer} likes",
         )
 
     async def _pay(self, customer: str) -> None:

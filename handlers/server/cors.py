@@ -8,7 +8,7 @@ from handlers.settings.cors import Pages
 ALLOW_METHODS = "POST, OPTIONS"
 ALLOW_HEADERS = frozenset({"authorization", "authorization-extras", "content-type", "x-namespace"})
 EXPOSE_HEADERS = "x-codec-undecoded, x-request-id"
-MAX_AGE_SECONDS = 7200  # the most that Chromium honours
+MAX_AGE_SECONDS = 7200  # the most that Chromium honors
 
 # Sent with every response: caches must not store it, browsers must not guess its type.
 ALWAYS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}

@@ -32,7 +32,7 @@ def method(event: object) -> str:
 def headers(event: object) -> dict[str, str]:
     """An event's headers by lower-case name; an event may be anything.
 
-    Values of one name are joined, however each is spelt: a REST API hands on ``Origin`` and
+    Values of one name are joined, however each is spelled: a REST API hands on ``Origin`` and
     ``origin`` as two, and who looks at one of them alone is deceived by the other.
     """
     return {**_joined(event, "headers"), **_joined(event, "multiValueHeaders")}

@@ -17,7 +17,7 @@ class SettingsError(Exception):
 def refuse_unknown(environ: Environ) -> None:
     """Raise SettingsError for an unknown CODEC_ name, or a variable that would log content.
 
-    A misspelt setting must not be ignored.
+    A misspelled setting must not be ignored.
     """
     for name in leaks(environ):
         raise SettingsError(f"{name} is refused: with it, {LEAKS[name]}. Unset it")

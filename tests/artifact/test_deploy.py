@@ -232,7 +232,7 @@ def test_a_change_that_would_lose_the_keys_is_refused(project: Path, account: Ac
 
 
 def test_a_parameter_that_the_template_has_not_is_named(project: Path, account: Account) -> None:
-    """The SAM CLI would ignore a misspelt one."""
+    """The SAM CLI would ignore a misspelled one."""
     config = project / "samconfig.toml"
     config.write_text(CONFIG.replace('"Gradual=true"', '"Gradul=true"'))
     done = run(project, "prod", account.environment)

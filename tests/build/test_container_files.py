@@ -52,7 +52,7 @@ def test_hadolint_finds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["1.30", "1.34", "1.37"])
 def test_kubernetes_accepts_every_object(version: str, tmp_path: Path) -> None:
-    """Its own schemas, strictly; and they do refuse: a misspelt member is found."""
+    """Its own schemas, strictly; and they do refuse: a misspelled member is found."""
     command: list[str | Path] = [CHECKERS / "kubernetes-validate", "--strict", "-k", version]
     validated = check(*command, *MANIFESTS)
     assert validated.returncode == 0, validated.stdout + validated.stderr

@@ -14,7 +14,7 @@ from cramjam import snappy
 from temporal_codec import Key, Keyring, KeyringUnavailable, PayloadError, Reason
 from temporal_codec.allowance import Allowance
 from temporal_codec.cached import NotHeld
-from temporal_codec.common import recognise
+from temporal_codec.common import recognize
 from temporal_codec.encryption import sealed_metadata
 from temporal_codec.envelope import MARK
 from temporal_codec.errors import AnswerTooLarge
@@ -379,4 +379,4 @@ def test_what_is_shared_is_never_changed(made: Any) -> None:
 
 def test_a_thousand_payloads_are_no_work_for_the_garbage_collector() -> None:
     assert not gc.is_tracked(Received({}, b""))
-    assert not gc.is_tracked(Opened(plain(), recognise(plain()), ()))
+    assert not gc.is_tracked(Opened(plain(), recognize(plain()), ()))

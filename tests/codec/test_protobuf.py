@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload as SdkPayload
 
-from temporal_codec.common import COMMON, CommonMetadata, recognise
+from temporal_codec.common import COMMON, CommonMetadata, recognize
 from temporal_codec.errors import PayloadError, Reason
 from temporal_codec.protobuf import parse, serialize
 
@@ -66,9 +66,9 @@ def test_takes_and_refuses_what_the_sdk_does(serialized: bytes) -> None:
 
 
 @given(st.sampled_from(COMMON), DATA)
-def test_recognises_common_payloads(common: CommonMetadata, data: bytes) -> None:
+def test_recognizes_common_payloads(common: CommonMetadata, data: bytes) -> None:
     serialized = serialize(common.metadata, data)
-    found = recognise(serialized)
+    found = recognize(serialized)
     assert found is not None
     assert found[0] is common
     assert serialized[found[1] :] == data
@@ -76,19 +76,19 @@ def test_recognises_common_payloads(common: CommonMetadata, data: bytes) -> None
 
 @pytest.mark.parametrize("bits", [7, 14, 21])
 @pytest.mark.parametrize("more", [-1, 0, 1])
-def test_recognises_common_payloads_where_their_length_grows(bits: int, more: int) -> None:
+def test_recognizes_common_payloads_where_their_length_grows(bits: int, more: int) -> None:
     """A length of one byte to four is read: the largest payloads take the short cut, too."""
     data = bytes((1 << bits) + more)
-    found = recognise(serialize(COMMON[0].metadata, data))
+    found = recognize(serialize(COMMON[0].metadata, data))
     assert found is not None
     assert found[1] == COMMON[0].size + 1 + (bits // 7 + (more >= 0))
 
 
 @given(st.sampled_from(COMMON), st.binary(max_size=40))
-def test_what_is_recognised_is_a_payload(common: CommonMetadata, rest: bytes) -> None:
+def test_what_is_recognized_is_a_payload(common: CommonMetadata, rest: bytes) -> None:
     """The short cut and the complete parser agree on everything that both take."""
     serialized = common.prefix + rest
-    found = recognise(serialized)
+    found = recognize(serialized)
     if found is not None:
         message = parse(serialized)
         assert dict(message.metadata) == found[0].metadata
@@ -109,8 +109,8 @@ def test_what_is_recognised_is_a_payload(common: CommonMetadata, rest: bytes) ->
         pytest.param(b"\x7a\x00", id="an unknown field"),
     ],
 )
-def test_recognises_nothing_else(rest: bytes) -> None:
-    assert recognise(COMMON[0].prefix + rest) is None
+def test_recognizes_nothing_else(rest: bytes) -> None:
+    assert recognize(COMMON[0].prefix + rest) is None
 
 
 def test_is_registered_nowhere() -> None:

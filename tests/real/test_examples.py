@@ -91,7 +91,7 @@ PLACES = {
     "child input": ("order", "startChildWorkflow.*input", "gift for canary"),
     "child memo": ("order", "startChildWorkflow.*memo.fields.ribbon", "ribbon for canary"),
     "child summary": ("gift", "userMetadata.summary", "wrapping for canary"),
-    "child details": ("gift", "userMetadata.details", "colours that canary likes"),
+    "child details": ("gift", "userMetadata.details", "colors that canary likes"),
     "child result": ("order", "childWorkflowExecutionCompleted.*result", "wrapped: gift for"),
     "child failure": (
         "order",

@@ -18,7 +18,7 @@ _DOMAIN = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*\.[a-z0-9-]*[a-z][a-z0-9-]*"
 
 
 class Pattern:
-    """A name, or a pattern of names; neighbouring stars count as one."""
+    """A name, or a pattern of names; neighboring stars count as one."""
 
     __slots__ = ("_last", "_middle", "prefix")
 

@@ -1,7 +1,7 @@
 """Payloads in S3: references among decoded payloads are replaced by their objects.
 
 Everybody who can write into a history can write a reference. It only selects an object,
-of the buckets that an operator named, under the prefix of the namespace that was authorised; and
+of the buckets that an operator named, under the prefix of the namespace that was authorized; and
 what comes is used only when its SHA-256 is the reference's.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from temporal_codec import pipeline
 from temporal_codec.allowance import Allowance
-from temporal_codec.common import recognise
+from temporal_codec.common import recognize
 from temporal_codec.errors import PayloadError
 from temporal_codec.payload import Received
 from temporal_codec.pipeline import Opened, Outcome, Session
@@ -134,7 +134,7 @@ def open_stored(
     return [
         each
         if isinstance(each, PayloadError)
-        else next(decoded) or Opened(each[0], recognise(each[0]), ())
+        else next(decoded) or Opened(each[0], recognize(each[0]), ())
         for each in parsed
     ]
 

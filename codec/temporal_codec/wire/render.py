@@ -53,10 +53,10 @@ def render_received(payload: Received) -> Pieces:
 
 def render_opened(opened: Opened) -> Pieces:
     """An opened payload's JSON."""
-    serialized, recognised = opened.serialized, opened.common
-    if recognised is None:
+    serialized, recognized = opened.serialized, opened.common
+    if recognized is None:
         return _render_message(parse(serialized))
-    common, start = recognised
+    common, start = recognized
     size = len(serialized)
     if start == size:
         return _COMMON_EMPTY[common]

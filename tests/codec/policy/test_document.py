@@ -95,7 +95,7 @@ WRONG: dict[str, bytes] = {
     "an unknown member": b'{"grants":[],"x":1}',
     "grants twice": b'{"grants":[],"grants":[]}',
     "UTF-16": policy().decode().encode("utf-16"),
-    "a misspelt member": policy({**grant(), "identites": []}),
+    "a misspelled member": policy({**grant(), "identites": []}),
     "a missing member": policy({"identities": [ANA], "namespaces": ["*"]}),
     "a string for a list": policy(grant(identities=ANA)),
     "a number in a list": policy(grant(namespaces=[1])),

@@ -270,11 +270,11 @@ def test_reads_what_the_sdk_means(
 @given(PAYLOADS)
 def test_opened_payloads_are_written_alike_by_both_ways(payloads: list[Received]) -> None:
     """With the metadata known beforehand, or through the message."""
-    from temporal_codec.common import recognise  # noqa: PLC0415
+    from temporal_codec.common import recognize  # noqa: PLC0415
 
     for payload in [*payloads, *(Received(JSON, each.data) for each in payloads)]:
         (serialized,) = serialize_all([payload])
-        quick = write([wire.render_opened(Opened(serialized, recognise(serialized), ()))])
+        quick = write([wire.render_opened(Opened(serialized, recognize(serialized), ()))])
         complete = write([wire.render_opened(Opened(serialized, None, ()))])
         assert quick == complete == write([render_received(payload)])
         assert parse(serialized).data == payload.data

@@ -226,7 +226,7 @@ def test_a_proxy_is_used_and_given_its_credentials(
 @pytest.mark.parametrize(
     "no_proxy", ["localhost", "*", "other, LOCALHOST", ".localhost", "localhost:{port}"]
 )
-def test_no_proxy_is_honoured(
+def test_no_proxy_is_honored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxy: str
 ) -> None:
     with over_tls(tmp_path, answer_ok) as port:

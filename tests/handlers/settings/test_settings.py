@@ -120,7 +120,7 @@ def test_a_wrong_setting_is_named_and_not_shown(environ: Mapping[str, str]) -> N
 
 
 def test_an_unknown_setting_is_named() -> None:
-    """A misspelt setting must not be silently the default."""
+    """A misspelled setting must not be silently the default."""
     for read in (server_settings, preflight_settings):
         with pytest.raises(SettingsError, match="unknown setting CODEC_ORIGIN;"):
             read({"CODEC_ORIGIN": "https://a.example.com"})

@@ -20,7 +20,7 @@ from temporal_codec.cli.doctor.probe import Probe, Target
 from temporal_codec.cli.errors import WrongUsage
 from temporal_codec.cli.options import AsJson, CaFile, Namespace, Timeout, TokenFile, Url
 
-_COLOURS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
+_COLORS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
 _PROOFS = {ROUND_TRIP.id, OPENED.id}
 _NO_ARGUMENT = (
     "doctor takes one URL. A token is not an argument, because the shell's history would keep it. "
@@ -103,12 +103,12 @@ def _as_json(probe: Probe) -> Sequence[Finding]:
 def _as_text(probe: Probe) -> Sequence[Finding]:
     target, findings = probe.target, []
     client = f"a page from {target.origin}" if target.origin else "the CLI"
-    colour = False if os.environ.get("NO_COLOR") else None
+    color = False if os.environ.get("NO_COLOR") else None
     typer.echo(f"{target.endpoint.url} for {client}, namespace {target.namespace}")
     for finding in examine(probe):
         findings.append(finding)
-        severity = typer.style(f"{finding.severity:<8} ", fg=_COLOURS[finding.severity])
-        typer.echo(f"{severity}{finding.id}: {finding.message.strip()}", color=colour)
+        severity = typer.style(f"{finding.severity:<8} ", fg=_COLORS[finding.severity])
+        typer.echo(f"{severity}{finding.id}: {finding.message.strip()}", color=color)
         if finding.severity is not Severity.OK:
             typer.echo(f"{'':<8} Next: {finding.next}")
     counts = Counter(finding.severity for finding in findings)

@@ -120,13 +120,13 @@ def test_people_get_sentences(tmp_path: Path) -> None:
     assert lines[-1] == "Decoding works. Problems: 0; warnings: 2."
 
 
-@pytest.mark.parametrize(("colour", "coloured"), [("", True), ("1", False)])
-def test_no_color_is_honoured(tmp_path: Path, colour: str, coloured: bool) -> None:
-    """On a terminal the severity is coloured, unless NO_COLOR is set."""
+@pytest.mark.parametrize(("color", "colored"), [("", True), ("1", False)])
+def test_no_color_is_honored(tmp_path: Path, color: str, colored: bool) -> None:
+    """On a terminal the severity is colored, unless NO_COLOR is set."""
     with serving(Case(), tmp_path) as (_, arguments):
         words = ["doctor", *map(str, arguments)]
-        said = CliRunner().invoke(app, words, color=True, env={"NO_COLOR": colour}).output
-    assert ("\x1b[" in said) is coloured
+        said = CliRunner().invoke(app, words, color=True, env={"NO_COLOR": color}).output
+    assert ("\x1b[" in said) is colored
     assert "Decoding works." in said
 
 
