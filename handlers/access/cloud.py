@@ -65,8 +65,8 @@ class CloudAuthorizer:
         self, identity: Identity, namespace: str, operation: str, in_thread: InThread
     ) -> Decision:
         """See `Authorizer`."""
-        if identity.email is None:
-            return Decision(None, why=f"{identity.no_email}{_NO_PERSON}", reason="no-email")
+        if identity.email is None or not identity.is_default_issuer:
+            return _not_asked_about(identity)
         roles = self._roles[identity.email]
         role = await _found(roles, in_thread)
         if role is None:
@@ -112,6 +112,12 @@ class CloudAuthorizer:
         if may := namespace in recent or len(recent) < MAX_NEW:
             recent.setdefault(namespace, now)
         return may
+
+
+def _not_asked_about(identity: Identity) -> Decision:
+    if not identity.is_default_issuer:  # another issuer could name anybody's address
+        return Decision(None, why="Temporal Cloud decides for the first issuer alone")
+    return Decision(None, why=f"{identity.no_email}{_NO_PERSON}", reason="no-email")
 
 
 def _decision(rule: str | None, *asked: Cached[Any]) -> Decision:

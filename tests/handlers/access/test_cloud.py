@@ -750,6 +750,18 @@ def test_the_canary_is_asked_for_once(cloud: CloudAuthorizer, account: CloudOps)
     assert account.canaries == 1
 
 
+def test_another_issuer_speaks_for_nobody_of_temporal_cloud(
+    cloud: CloudAuthorizer, account: CloudOps
+) -> None:
+    """T5: of several issuers the first decides who has an address, as in a policy."""
+    other = replace(who(), issuer="https://partner.example.com/", is_default_issuer=False)
+    for operation in OPERATIONS:
+        told = decided(cloud, other, ORDERS, operation)
+        assert (told.rule, told.why) == (None, "Temporal Cloud decides for the first issuer alone")
+    assert account.asked == []
+    assert allows(cloud) == EVERYTHING
+
+
 def test_a_clock_that_is_set_back_loses_no_canary(
     cloud: CloudAuthorizer, account: CloudOps, clock: FakeClock
 ) -> None:
