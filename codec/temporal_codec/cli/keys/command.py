@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ from temporal_codec.cli.errors import CliError, WrongUsage
 from temporal_codec.cli.keys import change as ring_change
 from temporal_codec.cli.keys import view as ring_view
 from temporal_codec.cli.keys.enroll import enroll
-from temporal_codec.cli.keys.look import Ring, check, list_, say, warn
-from temporal_codec.cli.keys.rings import load, open_store
+from temporal_codec.cli.keys.look import Namespace, Ring, check, list_, say, warn
+from temporal_codec.cli.keys.rings import load, open_store, setting
+from temporal_codec.cli.keys.store import RingStore
 from temporal_codec.cli.keys.text import imported_key
 from temporal_codec.keys.key import Key
 
@@ -40,12 +42,12 @@ _NO_ARGUMENT = (
 
 
 @app.command()
-def new(ring: Ring) -> None:
+def new(ring: Ring, *, namespace: Namespace = None) -> None:
     """Make a ring with one key, which encrypts at once. Never overwrites a ring."""
-    store = open_store(ring)
+    store = open_store(ring, namespace)
     key = ring_change.make(store, _now())
     say(f"Made {store.uri} with the key {key.label}, which encrypts from now on.")
-    say(f"Servers and workers use it with CODEC_KEYRING={store.uri}")
+    say(f"Servers and workers use it with CODEC_KEYRING={setting(ring)}")
     say("Keep it safe: without the ring nobody can decrypt what it encrypts.")
 
 
@@ -54,6 +56,7 @@ def import_(  # noqa: PLR0913 — a command's options are its arguments
     context: typer.Context,
     ring: Ring,
     *,
+    namespace: Namespace = None,
     key_id: Annotated[
         str | None,
         typer.Option("--id", help="The encryption-key-id of the existing payloads."),
@@ -82,7 +85,7 @@ def import_(  # noqa: PLR0913 — a command's options are its arguments
         raise WrongUsage(_NO_ARGUMENT)
     if id_is_key == (key_id is not None):
         raise WrongUsage("Name the payloads that the key decrypts: either --id or --id-is-key.")
-    store, now = open_store(ring), _now()
+    store, now = open_store(ring, namespace), _now()
     key = imported_key(key_file, key_id, active_from)
     keys = ring_change.add(store, key)
     say(f"{store.uri} decrypts what {key.label} encrypted.")
@@ -96,6 +99,7 @@ def import_(  # noqa: PLR0913 — a command's options are its arguments
 def rotate(
     ring: Ring,
     *,
+    namespace: Namespace = None,
     now: Annotated[
         bool, typer.Option("--now", help="After a leak: the new key encrypts at once.")
     ] = False,
@@ -104,7 +108,7 @@ def rotate(
 
     With --now, offers to retire a key that was waiting: it has leaked with the ring.
     """
-    store, moment = open_store(ring), _now()
+    store, moment = open_store(ring, namespace), _now()
     key, before = ring_change.rotate(store, moment, at_once=now)
     say(f"Added the key {key.label} to {store.uri}.")
     seals = ring_view.sealing(before, moment)
@@ -116,17 +120,17 @@ def rotate(
     if len(before):
         say(_LEAKED)
     for waiting in ring_view.waiting(before, moment):
-        _offer(ring, waiting)
+        _offer(store, waiting)
 
 
-def _offer(ring: str, waiting: Key) -> None:
+def _offer(store: RingStore, waiting: Key) -> None:
     since = ring_view.date(waiting.activation_date)
     say(f"{waiting.label} was waiting in the ring and encrypts from {since}.")
     if _at_terminal() and typer.confirm("Did the ring leak? Then retire this key now"):
-        ring_change.retire(open_store(ring), waiting.label, _now(), lambda *_: True)
+        ring_change.retire(store, waiting.label, _now(), lambda *_: True)
         say(f"Retired {waiting.label}.")
     else:
-        say(f"If the ring leaked, retire it now: temporal-codec keys retire {ring} ID")
+        say(f"If the ring leaked, retire it now: temporal-codec keys retire {quote(store.uri)} ID")
 
 
 @app.command()
@@ -134,10 +138,11 @@ def retire(
     ring: Ring,
     key_id: KeyId,
     *,
+    namespace: Namespace = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Remove a key from a ring permanently. Nobody can read what it encrypted any more."""
-    store = open_store(ring)
+    store = open_store(ring, namespace)
 
     def agreed(key: Key, meaning: str) -> bool:
         say(meaning)
@@ -150,18 +155,18 @@ def retire(
 
 
 @app.command()
-def disable(ring: Ring, key_id: KeyId) -> None:
+def disable(ring: Ring, key_id: KeyId, *, namespace: Namespace = None) -> None:
     """Stop a key from decrypting and encrypting. `keys enable` reverses this."""
-    store = open_store(ring)
+    store = open_store(ring, namespace)
     key = ring_change.disable(store, key_id, _now())
     say(f"Disabled {key.label} in {store.uri}: its payloads stay encrypted. {_CACHED}")
     say("`temporal-codec keys enable` reverses this.")
 
 
 @app.command()
-def enable(ring: Ring, key_id: KeyId) -> None:
+def enable(ring: Ring, key_id: KeyId, *, namespace: Namespace = None) -> None:
     """Let a disabled key decrypt again, and encrypt from its activation date."""
-    store = open_store(ring)
+    store = open_store(ring, namespace)
     key = ring_change.enable(store, key_id)
     say(f"Enabled {key.label} in {store.uri}.")
     seals = ring_view.sealing(load(store)[1], _now())

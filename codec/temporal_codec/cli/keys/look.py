@@ -16,11 +16,15 @@ from temporal_codec.keys.keyring import Keyring
 Ring = Annotated[
     str, typer.Argument(metavar="RING", help="file:PATH, a PATH, or secretsmanager:NAME.")
 ]
+Namespace = Annotated[
+    str | None,
+    typer.Option(help="The namespace whose ring it is. It replaces {namespace} in RING."),
+]
 
 
-def list_(ring: Ring, *, as_json: AsJson = False) -> None:
+def list_(ring: Ring, *, namespace: Namespace = None, as_json: AsJson = False) -> None:
     """Show a ring's keys: ids, activation dates, and what each key does now."""
-    store, now = open_store(ring), datetime.now(UTC)
+    store, now = open_store(ring, namespace), datetime.now(UTC)
     _, keys = load(store)
     if as_json:
         document = {"ring": store.uri, "keys": ring_view.rows(keys, now)}
@@ -32,6 +36,7 @@ def list_(ring: Ring, *, as_json: AsJson = False) -> None:
 def check(
     ring: Ring,
     *,
+    namespace: Namespace = None,
     sealed: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,7 +53,7 @@ def check(
 
     Warns if a key has encrypted 2^30 times, a quarter of what it may.
     """
-    store, now = open_store(ring), datetime.now(UTC)
+    store, now = open_store(ring, namespace), datetime.now(UTC)
     given = _counts(sealed or [])
     stored, keys = load(store)
     counts = _with_servers(store, keys, given)

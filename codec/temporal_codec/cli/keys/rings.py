@@ -16,13 +16,13 @@ from temporal_codec.errors import (
 from temporal_codec.keys.keyring import Keyring
 from temporal_codec.keys.keys import Keys
 from temporal_codec.keys.sources import open_source
-from temporal_codec.namespace import PLACEHOLDER
+from temporal_codec.namespace import PLACEHOLDER, check_namespace, place_name
 
 _SCHEME = re.compile(r"[a-z][a-z0-9]+")
 _KINDS = "A ring is file:PATH, a PATH, or secretsmanager:NAME."
 
 
-def open_store(ring: str) -> RingStore:
+def open_store(ring: str, namespace: str | None = None) -> RingStore:
     """The place that a name stands for; raises CliError if it is not a ring's name."""
     scheme, name = _parts(ring)
     if scheme == "kms":
@@ -31,16 +31,30 @@ def open_store(ring: str) -> RingStore:
             "and each payload carries its own. Enable, disable and rotate the KMS key with `aws "
             "kms`. docs/keys.md says more."
         )
-    if PLACEHOLDER in ring:
-        raise WrongUsage(
-            f"{PLACEHOLDER} stands for each namespace's own ring. Write one namespace's name "
-            "instead, for example secretsmanager:temporal-codec/orders."
-        )
+    name = _with(name, namespace)
     if ring == "development":
         raise WrongUsage(f"The development ring is fixed, and everybody has its keys. {_KINDS}")
     if not name or scheme not in {"file", "secretsmanager"}:
         raise WrongUsage(f"This is not the name of a key ring. {_KINDS}")
     return FileStore(name) if scheme == "file" else _secret(name)
+
+
+def setting(ring: str) -> str:
+    """What CODEC_KEYRING is for servers and workers that use this ring."""
+    scheme, name = _parts(ring)
+    return FileStore(name).uri if scheme == "file" else f"{scheme}:{name}"
+
+
+def _with(name: str, namespace: str | None) -> str:
+    if (PLACEHOLDER in name) != (namespace is not None):
+        raise WrongUsage(
+            f"{PLACEHOLDER} stands for each namespace's own ring. For such a ring, and for no "
+            "other, give one namespace's name with --namespace."
+        )
+    try:
+        return name.replace(PLACEHOLDER, place_name(check_namespace(namespace or "default")))
+    except InvalidNamespace as error:
+        raise WrongUsage(f"--namespace: {error}.") from None
 
 
 def open_keys(ring: str, namespace: str) -> Keys:

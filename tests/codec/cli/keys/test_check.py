@@ -9,6 +9,7 @@ import pytest
 
 from temporal_codec import Key, Keyring
 from temporal_codec.keys.keyring import development_ring
+from temporal_codec.keys.sources import open_source
 from tests.codec.cli.conftest import Operator, aged, put
 from tests.codec.cli.terminal import temporal_codec
 from tests.codec.rings import key
@@ -140,6 +141,22 @@ def test_a_ring_with_a_byte_order_mark_is_taken_and_utf16_is_named(
     done = operator.keys("check")
     assert done.code == 1
     assert "UTF-16: save it as UTF-8" in done.said
+
+
+@pytest.mark.parametrize("name", ["team a", "x/y", "..", "заказы", "n" * 300, "orders"])
+def test_the_ring_of_a_namespace_is_made_where_servers_look(name: str, tmp_path: Path) -> None:
+    """With the server's own setting, which the command prints."""
+    uri = f"file:{tmp_path}/{{namespace}}.json"
+    made = temporal_codec("keys", "new", uri, "--namespace", name)
+    assert made.returncode == 0, made.stderr
+    assert f"CODEC_KEYRING={uri}\n" in made.stdout
+    key_id = open_source(uri).keys(name).sealing().id
+    for command in ("list", "check"):
+        assert key_id in temporal_codec("keys", command, uri, "--namespace", name).stdout
+    for wrong in (("x.json", "--namespace", name), (uri,), (uri, "--namespace", "a\tb")):
+        done = temporal_codec("keys", "list", *wrong)
+        assert done.returncode == 2
+        assert "--namespace" in done.stderr
 
 
 def test_a_key_whose_id_is_what_another_is_shown_as(operator: Operator, path: Path) -> None:
