@@ -123,28 +123,38 @@ def _from_protobuf(name: str, data: bytes) -> Iterator[Events]:
         from google.protobuf.json_format import MessageToJson  # noqa: PLC0415
         from google.protobuf.message import DecodeError  # noqa: PLC0415
         from temporalio.api.export import v1  # noqa: PLC0415
+        from temporalio.api.history.v1 import History as Alone  # noqa: PLC0415
     except ImportError:
         raise NoHistory(
             f"{name} is not JSON. If it is an export of Temporal Cloud, reading it needs "
             f"Temporal's SDK: {install('cli,temporal')}"
         ) from None
-    # The newer message has the same workflows, and activities beside them.
-    message: Any = getattr(v1, "ExportedExecutions", v1.WorkflowExecutions)
-    try:
-        export = message.FromString(data)
-    except DecodeError:
-        raise NoHistory(
-            f"{name} is neither JSON nor an export of Temporal Cloud, or it ends early. {_EXPORT}"
-        ) from None
-    size = export.ByteSize()
-    export.DiscardUnknownFields()
-    if export.ByteSize() != size:
-        raise NoHistory(
+    fault = (
+        f"{name} is neither JSON nor an export of Temporal Cloud, or it ends early. If it is "
+        f"packed other than with gzip, unpack it first. {_EXPORT}"
+    )
+    # The newer message has the same workflows, and activities beside them. What is one history
+    # alone has unknown fields as any of these, and they as that.
+    message: Any
+    for message in (getattr(v1, "ExportedExecutions", v1.WorkflowExecutions), Alone):
+        try:
+            export = message.FromString(data)
+        except DecodeError:
+            continue
+        size = export.ByteSize()
+        export.DiscardUnknownFields()
+        if export.ByteSize() == size:
+            break
+        fault = (
             f"{name} has fields that this version of Temporal's SDK does not know, or it is not "
             "an export of Temporal Cloud. Upgrade the package temporalio."
         )
+    else:
+        raise NoHistory(fault)
     if getattr(export, "activities", None):
         raise NoHistory(f"{name} {_ACTIVITIES}")
-    for execution in export.workflows if hasattr(export, "workflows") else export.items:
-        text = MessageToJson(execution.history, indent=None).encode()
+    executions = export.workflows if hasattr(export, "workflows") else getattr(export, "items", ())
+    histories = [export] if message is Alone else [each.history for each in executions]
+    for history in histories:
+        text = MessageToJson(history, indent=None).encode()
         yield msgspec.json.decode(text, type=History).events

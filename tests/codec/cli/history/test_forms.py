@@ -255,6 +255,15 @@ def test_an_export_that_ends_early_is_refused(form: str, file: Path) -> None:
     assert "early" in done.said
 
 
+def test_one_history_of_an_sdk_in_protobuf_is_read(file: Path) -> None:
+    """It is no export, and no export is read as one."""
+    message = json_format.ParseDict(history(1), History())
+    file.write_bytes(message.SerializeToString())
+    assert "2 events: 1 place encrypted" in run("scan", file).said
+    file.write_bytes(message.SerializeToString() + b"\xfa\x7f\x02hi")
+    assert "Upgrade the package temporalio" in run("scan", file).said
+
+
 def test_what_the_sdk_does_not_know_is_not_overlooked(file: Path) -> None:
     """A field of a newer export could hold plaintext."""
     file.write_bytes(export(history(1)).SerializeToString() + b"\xfa\x7f\x02hi")
