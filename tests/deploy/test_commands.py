@@ -112,6 +112,23 @@ def test_a_policy_that_cannot_be_read_is_found_and_replaced(night: Night) -> Non
     assert night.stack.works("decode", *sealed) == [PLAIN]
 
 
+def test_every_look_at_the_log_runs_and_finds_what_its_row_is_about(night: Night) -> None:
+    """The patterns of the runbook's rows, on the log of a stack that refused and failed."""
+    body = {"payloads": [PLAIN]}
+    refused = night.cloud.call("bad-night", "/decode", body, X_Namespace=NAMESPACE)
+    assert refused.status_code == 401
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    lines = set(re.findall(r"`(aws logs tail [^`]+)`", page))
+    lines = {line for line in lines if " > " not in line}  # the emulator compares no numbers
+    assert len(lines) >= 10
+    found = {line for line in lines if night.type(line, REASON="token")["events"]}
+    assert {line.split("'")[1] for line in found} >= {
+        '{ $.outcome = "refused" }',
+        '{ $.reason = "token" }',
+        '{ $.reason = "REASON" }',
+    }
+
+
 def test_a_broken_ring_is_restored(night: Night) -> None:
     """The version before is made current, and the program says that it can be used."""
     secrets = night.cloud.client("secretsmanager")

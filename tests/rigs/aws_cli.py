@@ -1,5 +1,6 @@
 """The `aws` program, as far as the documentation types it: a line becomes a call of botocore."""
 
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ def aws(line: str, client: Callable[[str, str], Any], folder: Path) -> Any:
 
     `client` makes a client of a service in a region.
     """
-    command, _, file = line.partition(" > ")
+    command, file = re.fullmatch(r"(.*?)(?: > (\S+))?", line).groups()  # type: ignore[union-attr]
     program, service, operation, *words = shlex.split(command)
     assert program == "aws"
     if (service, operation) == ("logs", "tail"):  # the program's own
