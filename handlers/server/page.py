@@ -76,8 +76,8 @@ paste it as the Codec Server browser endpoint. If the server requires a token, t
 <li id="ready">Checking whether the server is ready.</li>
 <li id="cors">Checking which pages may call it.</li>
 </ul>
-<p>The Web UI is a page of its own origin. To check that one, open the Web UI, and run this in the
-browser's console; a status of 200 or 401 means that CORS is right.</p>
+<p>The Web UI has another origin. To check it, open the Web UI, and run this in the browser's
+console. Status 200 or 401 means that CORS works.</p>
 <div class="copy"><code>fetch("ENDPOINT/decode", {method: "POST", body: '{"payloads":[]}', \
 headers: {"content-type": "application/json", "x-namespace": "default"}})\
 .then((answer) =&gt; console.log(answer.status))</code><button>Copy</button></div>

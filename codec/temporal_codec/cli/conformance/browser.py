@@ -80,10 +80,12 @@ CHECKS = (
     Check(30, Level.MUST, "The preflight of /decode allows the page.", FETCH, _decode, True),
     Check(31, Level.MUST, "The preflight of /encode allows the page.", FETCH, _encode, True),
     Check(32, Level.SHOULD, "A preflight allows both token headers.", UI, _token_headers, True),
-    Check(33, Level.SHOULD, "A preflight is kept for 10 minutes.", FETCH, _max_age, True),
-    Check(34, Level.MUST, "The page may read an answer.", DOCS, _answer, True),
+    Check(
+        33, Level.SHOULD, "Browsers may cache a preflight for 10 minutes.", FETCH, _max_age, True
+    ),
+    Check(34, Level.MUST, "The page may read a response.", DOCS, _answer, True),
     Check(35, Level.SHOULD, "The page may read an error.", FETCH, _error, True),
     Check(36, Level.SHOULD, "The page may read a 404 of /download.", UI, _other_path, True),
-    Check(37, Level.SHOULD, "A page of another origin is not allowed.", FETCH, _stranger, True),
-    Check(38, Level.SHOULD, "An answer for one origin has Vary: Origin.", FETCH, _vary, True),
+    Check(37, Level.SHOULD, "A page of an unknown origin is not allowed.", FETCH, _stranger, True),
+    Check(38, Level.SHOULD, "A response for one origin has Vary: Origin.", FETCH, _vary, True),
 )

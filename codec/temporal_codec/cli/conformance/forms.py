@@ -113,18 +113,32 @@ def _foreign(server: Server) -> None:
 
 PROXY = "https://github.com/temporalio/temporal-proxy"
 CHECKS = (
-    Check(16, Level.MUST, "A request without payloads is answered with none.", GO, _empty),
+    Check(
+        16, Level.MUST, "A request without payloads gets a response without payloads.", GO, _empty
+    ),
     Check(17, Level.SHOULD, "URL-safe and unpadded base64 is accepted.", JSON, _base64),
     Check(18, Level.SHOULD, "null means that a member is absent.", JSON, _nulls),
     Check(19, Level.SHOULD, "The Content-Type may name a charset.", DOCS, _charset),
     Check(20, Level.SHOULD, "//decode works: an endpoint may end in a slash.", UI, _double_slash),
-    Check(21, Level.MUST, "A body that is not JSON is a 4xx.", DOCS, _no_json),
-    Check(22, Level.SHOULD, "JSON of other types is a 4xx.", JSON, _other_types),
-    Check(23, Level.SHOULD, "What is not base64 is a 4xx.", JSON, _no_base64),
-    Check(24, Level.SHOULD, "GET /decode is a 4xx.", DOCS, _get),
-    Check(25, Level.SHOULD, "An unknown operation is a 404.", DOCS, _unknown),
-    Check(26, Level.SHOULD, "/download is served or a 4xx.", UI, _download),
-    Check(27, Level.MUST, "One bad payload gives a 4xx, or itself among the others.", UI, _one_bad),
-    Check(28, Level.OBSERVED, "What one bad payload does to the others.", UI, _isolates),
-    Check(29, Level.SHOULD, "temporal-proxy's format comes back unchanged.", PROXY, _foreign),
+    Check(21, Level.MUST, "A body that is not JSON causes a 4xx.", DOCS, _no_json),
+    Check(22, Level.SHOULD, "JSON of other types causes a 4xx.", JSON, _other_types),
+    Check(23, Level.SHOULD, "Text that is not base64 causes a 4xx.", JSON, _no_base64),
+    Check(24, Level.SHOULD, "GET /decode causes a 4xx.", DOCS, _get),
+    Check(25, Level.SHOULD, "An unknown operation causes a 404.", DOCS, _unknown),
+    Check(26, Level.SHOULD, "/download is served, or causes a 4xx.", UI, _download),
+    Check(
+        27,
+        Level.MUST,
+        "One bad payload causes a 4xx, or is returned with the others.",
+        UI,
+        _one_bad,
+    ),
+    Check(28, Level.OBSERVED, "The effect of one bad payload on the others.", UI, _isolates),
+    Check(
+        29,
+        Level.SHOULD,
+        "Payloads in temporal-proxy's format are returned unchanged.",
+        PROXY,
+        _foreign,
+    ),
 )

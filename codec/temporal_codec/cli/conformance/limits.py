@@ -72,6 +72,6 @@ CHECKS = (
     Check(40, Level.MUST, f"A request may have {_MANY} payloads.", DOCS, _many),
     Check(41, Level.SHOULD, f"A page's burst of {_BURST} requests is served.", UI, _burst),
     Check(42, Level.OBSERVED, "Whether a token is required.", DOCS, _whether),
-    Check(43, Level.MUST, "No token, or none that is valid, is a 401 or 403.", BEARER, _garbage),
-    Check(44, Level.SHOULD, "The ID token is not taken for the access token.", UI, _extras),
+    Check(43, Level.MUST, "A missing or invalid token causes a 401 or 403.", BEARER, _garbage),
+    Check(44, Level.SHOULD, "The ID token is not accepted as the access token.", UI, _extras),
 )
