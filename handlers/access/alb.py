@@ -74,6 +74,10 @@ def _parse(fetch: Callable[[str], bytes], kid: str) -> Key | None:
 
 def load_balancer_keys(region: str, proxy_of: ProxyOf) -> LoadBalancerKeys:
     """The keys of the load balancers of a region."""
-    suffix = ".cn" if region.startswith("cn-") else ""
-    host = HttpsHost(f"https://public-keys.auth.elb.{region}.amazonaws.com{suffix}", proxy_of)
-    return LoadBalancerKeys(lambda kid: host.get(f"/{kid}"))
+    name, suffix, folder = f"public-keys.auth.elb.{region}", "", ""
+    if region.startswith("cn-"):
+        suffix = ".cn"
+    if region.startswith("us-gov-"):  # as a bucket alone
+        name, folder = f"s3-{region}", f"/aws-elb-public-keys-prod-{region}"
+    host = HttpsHost(f"https://{name}.amazonaws.com{suffix}", proxy_of)
+    return LoadBalancerKeys(lambda kid: host.get(f"{folder}/{kid}"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.access.authorizer import Decision, PolicyUnavailable
+from handlers.access.documents import FetchError
 from handlers.access.guard import Guard, make_guard
 from handlers.access.jws import TokenRefused
 from handlers.access.token import JwksUnavailable, Verified
@@ -121,25 +122,33 @@ def test_a_trust_document_is_read_again_as_often(
 
 
 @pytest.mark.parametrize(
-    ("region", "domain"), [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")]
+    ("region", "address"),
+    [
+        ("eu-west-1", "public-keys.auth.elb.eu-west-1.amazonaws.com/"),
+        ("cn-north-1", "public-keys.auth.elb.cn-north-1.amazonaws.com.cn/"),
+        (
+            "us-gov-west-1",
+            "s3-us-gov-west-1.amazonaws.com/aws-elb-public-keys-prod-us-gov-west-1/",
+        ),
+    ],
 )
 def test_a_load_balancer_s_keys_are_its_region_s(
-    files: Files, monkeypatch: pytest.MonkeyPatch, region: str, domain: str
+    files: Files, monkeypatch: pytest.MonkeyPatch, region: str, address: str
 ) -> None:
     asked: list[str] = []
 
-    def resolve(host: str, *_: object, **__: object) -> Any:
-        asked.append(host)
-        raise OSError
+    def get(self: Any, target: str) -> bytes:
+        asked.append(f"{self._name}{target.rpartition('/')[0]}/")
+        raise FetchError("no network")
 
-    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    monkeypatch.setattr("handlers.access.documents.HttpsHost.get", get)
     arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/a/1"
     trusted = issuer("one", jwks=f"alb:{region}", signer=arn)
     trust = document(trusted, token_from=["header:x-amzn-oidc-data"])
     guard = files.trusting(trust)
     with pytest.raises(JwksUnavailable):
         identify(guard, balanced(), b"x-amzn-oidc-data")
-    assert asked == [f"public-keys.auth.elb.{region}.{domain}"]
+    assert asked == [address]
 
 
 def test_each_authorizer_decides_and_names_what_it_needs_at_start(
