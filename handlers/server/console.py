@@ -79,6 +79,8 @@ def banner(local: LocalSettings, settings: ServerSettings) -> str:
         lines.append(
             f"For development only: it uses the well-known keys of Temporal's samples{without}."
         )
+    elif settings.access is None:
+        lines.append("It does not require a token, because CODEC_AUTH is none.")
     return "\n".join(lines)
 
 

@@ -121,6 +121,6 @@ def _operations(environ: Environ, *, with_storage: bool) -> tuple[str, ...]:
     names = tuple(text(environ, "CODEC_OPERATIONS").split(","))
     if not set(names) <= set(OPERATIONS):
         raise SettingsError(
-            f"CODEC_OPERATIONS must be a comma-separated list out of {', '.join(OPERATIONS)}"
+            f"CODEC_OPERATIONS must be a comma-separated list of some of {', '.join(OPERATIONS)}"
         )
     return (*names, "download") if with_storage and "decode" in names else names

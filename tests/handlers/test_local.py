@@ -72,6 +72,9 @@ def test_a_ring_of_one_s_own_brings_no_warning_about_its_keys(tmp_path: Path) ->
     (tmp_path / "ring.json").write_bytes(b'{"keys":[]}')
     with codec_server({"CODEC_KEYRING": f"file:{tmp_path}/ring.json"}) as server:
         assert "well-known keys" not in server.log()
+        assert "does not require a token" in server.log(), (
+            "a policy without CODEC_AUTH does nothing"
+        )
 
 
 def warned(settings: Mapping[str, str]) -> str:

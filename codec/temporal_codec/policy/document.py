@@ -78,7 +78,7 @@ def _grant(
     place: str, grant: GrantDocument, members: dict[str, _Keys], warnings: list[str]
 ) -> Grant:
     if not grant.operations or not set(grant.operations) <= OPERATIONS.keys():
-        raise PolicyError(f"{place}.operations: they are out of {', '.join(OPERATIONS)}")
+        raise PolicyError(f"{place}.operations: each must be one of {', '.join(OPERATIONS)}")
     if not grant.namespaces or "" in grant.namespaces:
         raise PolicyError(f"{place}.namespaces: they must not be empty")
     if "" in grant.issuers or "" in grant.claims or not all(map(_is_filled, grant.claims.values())):

@@ -131,7 +131,7 @@ def test_a_document_may_be_as_large_as_it_says() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"operations": ["read"]}, "grants[1].operations: they are out of"),
+        ({"operations": ["read"]}, "grants[1].operations: each must be one of"),
         ({"namespaces": [""]}, "grants[1].namespaces: they must not be empty"),
         ({"namespaces": ["*" + "a*" * 8]}, "grants[1].namespaces: a pattern has at most 1000"),
         ({"claims": {"scope": [""]}}, "grants[1]: issuers and claims must not be empty"),
