@@ -54,8 +54,8 @@ def read_object(text: bytes, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
 
 def _fault(text: bytes, error: Exception) -> str:
     encoding = encoding_of(text)
-    if encoding != UTF_8:
-        return f"it is {encoding}: save it as UTF-8"
+    if encoding != UTF_8 or isinstance(error, UnicodeDecodeError):
+        return f"it is {'not valid ' * (encoding == UTF_8)}{encoding}: save it as UTF-8"
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON: line {error.lineno}, column {error.colno}"
     return "not strict JSON"

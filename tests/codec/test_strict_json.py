@@ -32,5 +32,7 @@ def test_a_document_is_utf8_and_any_other_encoding_is_named(encoding: str) -> No
             continue
         with pytest.raises(NotStrict, match=f"it is {ENCODINGS[encoding]}: save it as UTF-8"):
             read()
+    with pytest.raises(NotStrict, match="it is not valid UTF-8: save it as UTF-8"):
+        read_document(TEXT.encode("latin-1"), dict)
     with pytest.raises(NotStrict, match="not JSON"):
         read_object(TEXT.encode("utf-8-sig"))
