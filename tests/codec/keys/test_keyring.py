@@ -90,7 +90,10 @@ def test_nothing_seals_before_a_key_is_active(dates: list[int]) -> None:
 WRONG: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "not a key ring"),
     "not JSON": (b"{keys", "not a key ring"),
-    "not UTF-8": (b'{"keys":[{"id":"\xff"}]}', "not a key ring: it is not valid UTF-8: save it as UTF-8$"),
+    "not UTF-8": (
+        b'{"keys":[{"id":"\xff"}]}',
+        "not a key ring: it is not valid UTF-8: save it as UTF-8$",
+    ),
     "an array": (b"[]", "not an object"),
     "no keys": (b"{}", "missing required field `keys`"),
     "keys as an object": (b'{"keys":{}}', "keys"),
