@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 from handlers.access.guard import make_guard
 from handlers.server import console, listen
@@ -17,17 +18,24 @@ from handlers.settings.server import ServerSettings, server_settings
 from handlers.startup import caches, collect_garbage_again, key_source, records_to, warm
 from temporal_codec.errors import KeyringError
 
+Counted = Callable[[Write], Write]
+
+
+def _uncounted(write: Write) -> Write:
+    return write
+
 
 def main() -> None:
     """Serve until interrupted; a wrong setting ends it at once with an error message."""
     try:
         local, settings = local_settings(os.environ), server_settings(os.environ)
-        app = _app(local, settings)
+        counted, metrics = _metrics(local)
+        app = _app(local, settings, counted)
         listen.check(local)
     except (SettingsError, KeyringError) as error:
         sys.exit(f"codec-server: {error}")
     console.show(console.banner(local, settings))
-    listen.serve(app if local.workers == 1 else "handlers.local:worker", local)
+    listen.serve(app if local.workers == 1 else "handlers.local:worker", local, metrics)
 
 
 def worker() -> App:
@@ -35,7 +43,7 @@ def worker() -> App:
     return _app(local_settings(os.environ), server_settings(os.environ))
 
 
-def _app(local: LocalSettings, settings: ServerSettings) -> App:
+def _app(local: LocalSettings, settings: ServerSettings, counted: Counted = _uncounted) -> App:
     source, guard = key_source(settings), make_guard(settings.access)
     needed = caches(source, guard)
     warm(needed.values())
@@ -43,8 +51,7 @@ def _app(local: LocalSettings, settings: ServerSettings) -> App:
         sys.stdout = whole_lines(sys.stdout, shared=local.workers > 1)
     # Without tokens, there is no caller to record.
     write = records_to(sys.stdout, settings) if settings.access else discard
-    if local.metrics_port is not None:
-        write = _counted(write, local.host, local.metrics_port)
+    write = counted(write)
     if local.emf:
         from handlers.server.metrics import with_metrics  # noqa: PLC0415 — few servers have it on
 
@@ -68,14 +75,15 @@ def _traced(app: App) -> App:
     return with_traces(app)
 
 
-def _counted(write: Write, host: str, port: int) -> Write:
+def _metrics(local: LocalSettings) -> tuple[Counted, App | None]:
+    if local.metrics_port is None:
+        return _uncounted, None
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 — few servers have it on
 
-    from handlers.server.prometheus import serve_metrics, with_prometheus  # noqa: PLC0415
+    from handlers.server.prometheus import metrics_app, with_prometheus  # noqa: PLC0415
 
     registry = CollectorRegistry()
-    serve_metrics(host, port, registry)
-    return with_prometheus(write, registry)
+    return lambda write: with_prometheus(write, registry), metrics_app(registry)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,17 @@ No label holds a stranger's text: operations, outcomes, statuses and reasons are
 the keys that seal are the rings' own.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 
+from handlers.server.asgi import App, Send
 from handlers.server.audit import Record, Write, bounded_labels
-from handlers.settings.environ import SettingsError
+from handlers.server.request import Receive, Scope
 
 
 def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
@@ -54,11 +61,16 @@ def with_prometheus(write: Write, registry: CollectorRegistry) -> Write:
     return both
 
 
-def serve_metrics(host: str, port: int, registry: CollectorRegistry) -> None:
-    """Answer /metrics on this port, in a thread; raises SettingsError if it is taken."""
-    try:
-        start_http_server(port, host, registry)
-    except OSError as error:
-        raise SettingsError(
-            f"METRICS_PORT {port} is taken or not available ({error.strerror}); choose another"
-        ) from None
+def metrics_app(registry: CollectorRegistry) -> App:
+    """What answers each request with the metrics."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        body = generate_latest(registry)
+        fields = [
+            (b"content-type", CONTENT_TYPE_LATEST.encode()),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    return app

@@ -1,16 +1,22 @@
 """Metrics of the local server: off by default, for Prometheus or in CloudWatch's format."""
 
 import json
+import resource
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from handlers.server.connection import MAX_CONNECTIONS
 from handlers.settings.environ import SettingsError
 from handlers.settings.local import local_settings
 from temporal_codec.encryption import FOREIGN_FORMATS
-from tests.rigs.codec_server import codec_server
+from tests.handlers.test_local import start
+from tests.rigs.codec_server import CodecServer, codec_server
 from tests.rigs.processes import ROOT, free_port
+from tests.rigs.waiting import eventually
 
 FOREIGN = (ROOT / "tests/rigs/doctor/foreign.json").read_bytes()
 
@@ -33,6 +39,33 @@ def test_metrics_come_from_the_records_on_a_port_of_their_own() -> None:
     assert 'codec_foreign_payloads_total{format="aws-encryption-sdk"} 1.0' in found
     assert 'codec_request_duration_seconds_count{operation="decode"} 3.0' in found
     assert "stranger" not in found
+
+
+def test_who_keeps_the_metrics_port_busy_keeps_nobody_out() -> None:
+    """1,000 connections that sent nothing once took all open files of the server, for good."""
+    port = free_port()
+    settings = {"CODEC_METRICS": "prometheus", "METRICS_PORT": str(port)}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 1200), hard), hard))
+    with codec_server(settings) as server, ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS + 50):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert server.post("/decode", b'{"payloads":[]}').status_code == 200
+        found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+        assert 'codec_requests_total{operation="decode"' in found.text
+        assert found.headers["content-type"].startswith("text/plain")
+        files = Path(f"/proc/{server.running.process.pid}/fd")
+        assert len(list(files.iterdir())) < MAX_CONNECTIONS + 50
+        eventually(lambda: "too many connections" in server.log())
+
+
+def test_a_port_of_metrics_that_is_taken_is_named(development_server: CodecServer) -> None:
+    taken = development_server.url.rpartition(":")[2]
+    done = start({"CODEC_METRICS": "prometheus", "METRICS_PORT": taken, "PORT": str(free_port())})
+    assert "choose another with METRICS_PORT" in done.stderr
+    same = str(free_port())
+    done = start({"CODEC_METRICS": "prometheus", "METRICS_PORT": same, "PORT": same})
+    assert "choose another with METRICS_PORT" in done.stderr
 
 
 def test_they_are_off_by_default_and_count_one_process() -> None:
