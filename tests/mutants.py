@@ -34,7 +34,7 @@ _WIRE = [f"{CODEC}/wire", *_in(SERVER, "vectors")]
 # The quick ones first: most mutants meet their test at once.
 MODULES = {
     "handlers/access/token.py": [*_TOKENS, *_in(ACCESS, "guard", "algorithms", "jwks", "auth")],
-    "handlers/access/claims.py": _TOKENS,
+    "handlers/access/claims.py": [*_TOKENS, *_in(ACCESS, "guard", "policy", "auth")],
     "handlers/access/trust.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/alb.py": _in(ACCESS, "trust", "guard"),
     "handlers/access/jws.py": _in(ACCESS, "jws", "wycheproof", "algorithms"),

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from handlers.access.authorizer import Decision
 from handlers.access.guard import Guard
 from handlers.access.jwks import JwksError, issuer_keys, parse
+from handlers.access.jws import base64url
 from handlers.access.token import Verifier
 from handlers.server.app import build_app
 from handlers.settings.issuer import Issuer, Trust
@@ -315,6 +316,7 @@ BAD_KEYS: dict[str, dict[str, Any]] = {
     "off the curve": jwk("ES256", x=b64url(bytes(31) + b"\1"), y=b64url(bytes(31) + b"\1")),
     "the point at infinity": jwk("ES256", x=b64url(bytes(32)), y=b64url(bytes(32))),
     "x too long": jwk("ES256", x=b64url(bytes(33))),
+    "x after a zero": jwk("ES256", x=b64url(b"\0" + base64url(jwk("ES256")["x"]))),
     "y too short": jwk("ES256", y=b64url(b"\1")),
     "for encryption": jwk("ES256", use="enc"),
     "for agreement": jwk("ES256", key_ops=["deriveKey"]),

@@ -143,7 +143,11 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_leaves_the_known_keys(
-    fault: str, jwks: IssuerKeys, server: Issuer, clock: FakeClock
+    fault: str,
+    jwks: IssuerKeys,
+    server: Issuer,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """J1, J3, J6: warm, people go on; an unknown kid is 503; one fetch in 30 s; no redirect."""
     assert known(jwks)
@@ -152,6 +156,7 @@ def test_a_fault_leaves_the_known_keys(
     clock.advance(300)
     assert known(jwks)
     assert (fresh, jwks.cached.is_stale) == (False, True)
+    assert "the set of keys cannot be refreshed" in caplog.text
     assert server.fetches == 2
     for _ in range(10):
         assert known(jwks)

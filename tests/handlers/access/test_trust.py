@@ -203,6 +203,38 @@ def test_only_the_right_kind_of_the_right_issuer_is_taken() -> None:
     }
 
 
+REFRESH = {"refresh", "refresh_token", "offline", "logout", "logout_token"}
+PURPOSES = {
+    # What issuers whose access tokens, or whose ID tokens, are taken may say of a token.
+    "one": ("access", {"access", "access_token", "bearer"}, {*REFRESH, "id", "id_token"}),
+    "four": ("id", {"id", "id_token"}, {*REFRESH, "access", "access_token"}),
+}
+
+
+@pytest.mark.parametrize("name", PURPOSES)
+def test_a_token_that_says_it_is_for_something_else_is_refused(name: str) -> None:
+    """In any of the claims with which providers say so, in any case."""
+    kind, right, wrong = PURPOSES[name]
+    issuers = Issuers(five())
+    for claim in ("token_type", "type", "purpose"):
+        for said in wrong:
+            refused = issuers.refuses(made(name, kind, **{claim: said.upper()}))
+            assert refused == "of another kind", said
+        assert all(issuers.verify(made(name, kind, **{claim: said})).subject for said in right)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "types"),
+    [("one", "access", {"Bearer", "JWT", "at+jwt"}), ("four", "id", {"ID", "JWT"})],
+)
+def test_the_claim_typ(name: str, kind: str, types: set[str]) -> None:
+    """As Keycloak writes it."""
+    issuers = Issuers(five())
+    assert all(issuers.verify(made(name, kind, typ=each)).subject for each in types)
+    for other in {"Bearer", "ID", "at+jwt", "Refresh", "DPoP", ""} - types:
+        assert issuers.refuses(made(name, kind, typ=other)) == "the claim typ"
+
+
 @pytest.mark.parametrize(
     ("name", "other"), [each for each in product(NAMES, NAMES) if len(set(each)) > 1]
 )
@@ -371,6 +403,7 @@ def test_every_member_is_on_the_page() -> None:
         (["a", "b"], {"a", "b"}),
         ("a b", {"a", "b"}),
         (["a", 1, None, ["b"], ""], {"a"}),
+        (["g" * 256, "g" * 257], {"g" * 256}),
         ({"a": 1}, set()),
         (1, set()),
         (None, set()),
