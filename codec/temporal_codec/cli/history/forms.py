@@ -22,6 +22,7 @@ _ACTIVITIES = (
 )
 _PADDING = b" \t\r\n\0"  # some programs fill files up with NUL
 _PARTS = msgspec.json.Decoder(msgspec.Raw)
+MAX_PARTS = 2**24  # 256 MB of real histories have half as many
 Events = Sequence[msgspec.Raw]
 
 
@@ -52,6 +53,9 @@ def _read(name: str, text: bytes) -> Sequence[Events]:
 
 
 def _from_json(name: str, text: bytes) -> Sequence[Events]:
+    # An empty event takes three bytes here, and twenty-five times as many as an object.
+    if any(text.count(each) > MAX_PARTS for each in (b",", b"{", b"\n")):
+        raise NoHistory(f"{name} has more parts than this command reads. Export fewer workflows.")
     parts = _PARTS.decode_lines(text)  # each may have any number of lines
     if text.startswith(b"["):
         lists = [msgspec.json.decode(each, type=Batch) for each in parts]

@@ -321,6 +321,18 @@ def test_a_broken_encoding_is_refused(data: bytes, file: Path) -> None:
     assert "Traceback" not in done.said
 
 
+@pytest.mark.parametrize("text", ['{"events":[' + "{}," * 99 + "{}]}", "{}\n" * 100], ids=len)
+def test_parts_without_end_are_refused(
+    text: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """250 KB of gzip once were six gigabytes of empty events."""
+    monkeypatch.setattr("temporal_codec.cli.history.forms.MAX_PARTS", 90)
+    file.write_bytes(gzip.compress(text.encode()))
+    done = run("scan", file)
+    assert done.code == 2
+    assert "has more parts than this command reads" in done.said
+
+
 def test_what_follows_a_member_of_gzip_is_not_copied(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
