@@ -10,7 +10,8 @@ from temporal_codec.policy import Identity
 
 MAX_LIFETIME_SECONDS = 24 * 3600
 LEEWAY_SECONDS = 60
-_EMAIL = re.compile(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,255}")  # ASCII, and one @
+# ASCII, one @, and a domain without empty labels.
+_EMAIL = re.compile(r"[!-?A-~]{1,64}@(?!.{256})[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 # The claim `typ` as Keycloak has it; other providers leave it out.
 _TYPES = {"access": {"bearer", "jwt", "at+jwt"}, "id": {"id", "jwt"}}
 # Claims with which other providers say what a token is for, and what a bearer token is not.

@@ -137,3 +137,17 @@ def test_the_record_names_the_token(verifier: Verifier) -> None:
     assert len(unnamed) == len("sha256:") + 16
     for odd in (1, "", "a b", "x" * 129):
         assert verified(verifier, bearer(jti=odd)).token.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a@.example.com", "a@example..com", "a@example.com.", "a@.", f"a@{'b' * 252}.com", "@a.com"],
+)
+def test_an_address_has_no_empty_part_and_no_end_of_its_own(email: str, verifier: Verifier) -> None:
+    """P2: `*@*.example.com` would take the first one."""
+    assert verified(verifier, bearer(**{EMAIL_CLAIM: email})).email is None
+
+
+@pytest.mark.parametrize("email", ["a@b", "A@X-1.example.com", f"a@{'b' * 251}.com", "a+b.c@d.io"])
+def test_other_addresses_are_taken_in_lower_case(email: str, verifier: Verifier) -> None:
+    assert verified(verifier, bearer(**{EMAIL_CLAIM: email})).email == email.lower()
