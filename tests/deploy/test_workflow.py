@@ -4,6 +4,7 @@ import re
 
 import yaml
 
+from temporal_codec.cli.doctor.access import TOKEN_NEEDED
 from tests.rigs.processes import ROOT
 
 
@@ -16,4 +17,5 @@ def test_the_workflow_deploys_checks_and_rolls_back() -> None:
     assert targets == ["deploy", "rollback"]
     makefile = (ROOT / "Makefile").read_text()
     assert all(f"\n{target}:" in makefile for target in targets)
+    assert f'== ["{TOKEN_NEEDED.id}"]' in "\n".join(commands), "the check needs no stored token"
     assert "[prod.deploy.parameters]" in (ROOT / "samconfig.toml").read_text()
