@@ -61,7 +61,8 @@ def _from_json(name: str, text: bytes) -> Sequence[Events]:
         lists = [msgspec.json.decode(each, type=Batch) for each in parts]
         return [history for each in lists for history in _joined(name, each)]
     alone = _part(name, parts[0]) if len(parts) == 1 else Part()
-    return _joined(name, parts) if alone.events is None else [alone.events]
+    is_whole = alone.events is not None and not alone.more_follow
+    return [alone.events or []] if is_whole else _joined(name, parts)
 
 
 def _joined(name: str, parts: Batch) -> list[Batch]:

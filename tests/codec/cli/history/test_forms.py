@@ -107,6 +107,8 @@ def test_an_answer_of_the_http_api_is_a_history(token: str, file: Path) -> None:
     done = run("scan", file)
     assert done.code == 2
     assert "one page of a history" in done.said
+    file.write_text(json.dumps({"events": [FIRST], token: "AAE="}))
+    assert "one page of a history" in run("scan", file).said
     file.write_text(json.dumps(page) + json.dumps({"history": {"events": [THIRD]}}))
     assert "3 events: 3 places encrypted" in run("scan", file).said
 
