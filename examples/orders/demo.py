@@ -48,7 +48,7 @@ async def run(options: Namespace) -> None:
             async with make_worker(client):
                 await _orders(client, ports)
                 if not options.once:
-                    print("Ctrl-C ends all of it.", flush=True)
+                    print("Press Ctrl-C to stop everything.", flush=True)
                     await asyncio.Event().wait()
 
 
@@ -59,7 +59,7 @@ async def _orders(client: Client, ports: Ports) -> None:
     print(f"An order from start to end: {await collect(done)}.")
     waiting = await place(client, CUSTOMER)
     ui = f"http://localhost:{ports.ui}/namespaces/default"
-    print("The Temporal Service has ciphertext alone. The Web UI asks the Codec Server:")
+    print("The Temporal Service has only ciphertext. The Web UI decodes it with the Codec Server:")
     print(f"  an order that is done       {ui}/workflows/{done.id}")
     print(f"  one that waits for Ada      {ui}/workflows/{waiting.id}")
     print(f"  what she orders every week  {ui}/schedules")

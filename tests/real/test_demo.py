@@ -110,7 +110,7 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals) -> None:
     process = demo(*(each for pair in zip(names, ports, strict=True) for each in pair))
     assert process.stdout
     for line in process.stdout:
-        if "Ctrl-C ends all of it." in line:
+        if "Press Ctrl-C to stop everything." in line:
             break
     assert len(processes_of(ports)) >= 2
     os.killpg(process.pid, number)
