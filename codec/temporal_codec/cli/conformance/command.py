@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pybase64 import b64decode
 
 from temporal_codec.cli.conformance import report
 from temporal_codec.cli.conformance.server import Server
@@ -18,6 +17,7 @@ from temporal_codec.cli.doctor.faults import ENDLESS, NO_ANSWER, NOT_HTTP
 from temporal_codec.cli.doctor.finding import Unreached
 from temporal_codec.cli.doctor.given import read_token
 from temporal_codec.cli.errors import WrongUsage
+from temporal_codec.cli.keys.text import parse_key
 from temporal_codec.cli.options import AsJson, CaFile, Namespace, Timeout, TokenFile, Url
 from temporal_codec.errors import KeyringError
 from temporal_codec.keys.key import KEY_BYTES, Key
@@ -99,12 +99,7 @@ def _secret(file: Path) -> bytes:
             raw = opened.read(_MAX_KEY)
     except OSError as error:
         raise WrongUsage(f"--key-file: cannot read {file}: {error.strerror}.") from None
-    if len(raw) == KEY_BYTES:
-        return raw
-    try:
-        return b64decode(raw.strip(), None, True)
-    except ValueError:
-        raise WrongUsage("--key-file: write 32 bytes into it, raw or in base64.") from None
+    return raw if len(raw) == KEY_BYTES else parse_key(raw)
 
 
 def _write(file: Path, text: bytes) -> None:

@@ -124,9 +124,10 @@ def test_a_failed_should_is_status_0(development_server: CodecServer) -> None:
     assert done.stdout.endswith("The server conforms. Failed: 0 must, 1 should.\n")
 
 
-def test_a_key_of_ones_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [b"k" * 32, b"k" * 32 + b"\r\n", b"a2tr" * 10 + b"a2s=\n"])
+def test_a_key_of_ones_own(written: bytes, tmp_path: Path) -> None:
     """Without the samples' key the vectors are skipped; all else is checked with the given one."""
-    (tmp_path / "key").write_bytes(b"k" * 32)
+    (tmp_path / "key").write_bytes(written)
     ring = {
         "keys": [
             {
