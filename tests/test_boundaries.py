@@ -123,24 +123,6 @@ print(client.generate_presigned_url("get_object", {{"Bucket": "b", "Key": "k"}})
     assert done.stdout.split() == ["True", "True", "http://127.0.0.1:1/b/k?A"]
 
 
-def test_the_first_token_loads_no_certificates() -> None:
-    """X.509 takes longer than all the rest of PyJWT; it is loaded when somebody uses it."""
-    script = """
-import sys
-from handlers.access.jws import _verifiers
-assert _verifiers()["RS256"]
-print("cryptography.x509.name" in sys.modules)
-import jwt.algorithms
-print(jwt.algorithms.x509.load_der_x509_certificate.__name__)
-from cryptography.x509.oid import NameOID
-print("cryptography.x509.name" in sys.modules)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["False", "load_der_x509_certificate", "True"]
-
-
 def test_a_common_payload_needs_no_message_class() -> None:
     """It takes a fifteenth of a cold start; what few payloads need comes with the first of them."""
     script = """

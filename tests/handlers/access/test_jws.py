@@ -1,12 +1,15 @@
 """A token's compact form, to the edge of what is taken (rules T1 to T3)."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from jwt.utils import base64url_encode
 
 from handlers.access import jws
 from handlers.access.jws import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, TokenRefused
+from tests.rigs.processes import ROOT
 
 HEADER = json.dumps({"alg": "RS256", "kid": "k"}).encode()
 
@@ -58,3 +61,21 @@ def test_every_spelling_of_an_access_token_s_kind_is_taken(kind: str) -> None:
     read = jws.read(token(header, signature=b"\x00\x00\x17"))
     assert read.header["typ"] == kind
     assert jws.read(token(signature=b"\x00\x00\x17")).kid == "k"
+
+
+def test_the_first_token_loads_no_certificates() -> None:
+    """X.509 takes longer than all the rest of PyJWT; it is loaded when somebody uses it."""
+    script = """
+import sys
+from handlers.access.jws import _verifiers
+assert _verifiers()["RS256"]
+print("cryptography.x509.name" in sys.modules)
+import jwt.algorithms
+print(jwt.algorithms.x509.load_der_x509_certificate.__name__)
+from cryptography.x509.oid import NameOID
+print("cryptography.x509.name" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "load_der_x509_certificate", "True"]

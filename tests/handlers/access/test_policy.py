@@ -194,6 +194,12 @@ def test_another_word_for_a_reason_is_a_fault() -> None:
         parse(policy(grant(reason="yes")))
 
 
+def test_a_permission_has_at_most_1024_characters() -> None:
+    """As long as any namespace's name and a role; what is longer is left out."""
+    longest = f"{'n' * 1019}:read"
+    assert read_permissions([longest, f"n{longest}"]) == (("n" * 1019, "read"),)
+
+
 def test_permissions_of_a_shared_issuer_allow_nothing() -> None:
     """A claim of Temporal Cloud's tokens says nothing of whose account it is."""
     caller = replace(who(ANA, "s", "temporal-system:admin"), issuer=TEMPORAL_CLOUD.issuer)
