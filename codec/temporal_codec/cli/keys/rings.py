@@ -46,11 +46,13 @@ def setting(ring: str) -> str:
 
 
 def _with(name: str, namespace: str | None) -> str:
-    if (PLACEHOLDER in name) != (namespace is not None):
+    if PLACEHOLDER in name and namespace is None:
         raise WrongUsage(
-            f"{PLACEHOLDER} stands for each namespace's own ring. For such a ring, and for no "
-            "other, give one namespace's name with --namespace."
+            f"{PLACEHOLDER} stands for each namespace's own ring. Give one namespace's name with "
+            "--namespace."
         )
+    if PLACEHOLDER not in name and namespace is not None:
+        raise WrongUsage(f"--namespace is only for rings whose name contains {PLACEHOLDER}.")
     try:
         return name.replace(PLACEHOLDER, place_name(check_namespace(namespace or "default")))
     except InvalidNamespace as error:
