@@ -33,8 +33,8 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     # The local server starts without these.
     from aws_lambda_powertools import Logger  # noqa: PLC0415
 
-    from handlers.server.botocore_docs import without_docs  # noqa: PLC0415
     from handlers.server.gateway import lambda_handler  # noqa: PLC0415
+    from handlers.server.lean_botocore import lean_botocore  # noqa: PLC0415
     from handlers.server.metrics import with_metrics  # noqa: PLC0415
 
     settings = server_settings(environ)
@@ -42,7 +42,7 @@ def lambda_function(environ: Environ, *, only: str | None = None) -> "Handler":
     settings = replace(settings, operations=served)
     logger = Logger(service="codec-server")  # writes what handlers.server.asgi logs, as JSON
     write = with_metrics(records_to(sys.stdout, settings), settings.service)
-    with without_docs():
+    with lean_botocore():
         source, guard = key_source(settings), make_guard(settings.access)
         needed = caches(source, guard)
         if settings.warms:

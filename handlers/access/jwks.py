@@ -1,6 +1,6 @@
 """The issuer's public keys: parsed strictly, kept as rules J2 to J7 say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -133,4 +133,13 @@ def _is_weak(modulus: int) -> bool:
 @cache
 def _powers() -> dict[int, set[int]]:
     primes = [n for n in range(3, 168, 2) if all(n % d for d in range(3, n, 2))]
-    return {prime: {pow(_EXPONENT, n, prime) for n in range(prime)} for prime in primes}
+    return {prime: set(_powers_modulo(prime)) for prime in primes}
+
+
+def _powers_modulo(prime: int) -> Iterator[int]:
+    power = 1
+    while True:
+        yield power
+        power = power * _EXPONENT % prime
+        if power == 1:
+            return

@@ -6,17 +6,15 @@ members that are there twice, headers that change the meaning of the rest.
 """
 
 import re
-import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from functools import cache
-from importlib.util import LazyLoader, find_spec, module_from_spec
-from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
 import cryptography
 import msgspec
 
+from handlers.access.unloaded import bind_unloaded
 from handlers.settings.issuer import ALGORITHMS
 from temporal_codec.strict_json import NotStrict, read_object
 
@@ -69,7 +67,7 @@ class Jws(msgspec.Struct, frozen=True):
 @cache
 def _verifiers() -> dict[str, Callable[[bytes, Any, bytes], bool]]:
     # PyJWT reads certificates, too, and no token brings one: X.509 is two thirds of loading it.
-    _bind_unloaded(cryptography, "x509")
+    bind_unloaded(cryptography, "x509")
     from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm  # noqa: PLC0415 — as above
 
     return {
@@ -79,18 +77,6 @@ def _verifiers() -> dict[str, Callable[[bytes, Any, bytes], bool]]:
         "ES384": ECAlgorithm(ECAlgorithm.SHA384).verify,
         "EdDSA": OKPAlgorithm().verify,
     }
-
-
-def _bind_unloaded(package: ModuleType, name: str) -> None:
-    """Give a package a module of its own that is loaded only if somebody uses it."""
-    full_name = f"{package.__name__}.{name}"
-    spec = None if full_name in sys.modules else find_spec(full_name)
-    if spec is None or spec.loader is None:
-        return
-    spec.loader = LazyLoader(spec.loader)
-    module = sys.modules[full_name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    setattr(package, name, module)
 
 
 def read(token: str, *, padded: bool = False) -> Jws:
