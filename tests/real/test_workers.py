@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,30 +56,36 @@ def python(request: pytest.FixtureRequest) -> Path:
 def run(python: Path, server: DevServer, *arguments: str, **extra: str) -> str:
     """What a program prints; it ends within two minutes, and without an error.
 
-    A program that uses the SDK alone can crash when it exits: a thread of the SDK's bridge still
-    drops its last call's context (temporalio/sdk-python#300). A program of these tests that has
-    done its work and is then killed so runs once more; a crash of ours would come again.
+    A program that uses the SDK alone can crash or hang when it exits: a thread of the SDK's bridge
+    still drops its last call's context (temporalio/sdk-python#300). A program of these tests that
+    has done its work and ends so runs once more; a fault of ours would come again.
     """
     environ = clean_environment(
         {
             "TEMPORAL_ADDRESS": server.address,
             "PYTHONPATH": f"{ROOT / 'codec'}:{ROOT}",
+            "PYTHONFAULTHANDLER": "1",
             **extra,
         }
     )
     for _ in range(2):
-        done = subprocess.run(
-            [python, *arguments],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        if not (done.returncode in CRASHES and done.stdout):
+        status, printed, errors = ended([python, *arguments], environ)
+        if not (status in CRASHES and printed):
             break
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert status == 0, errors
+    return printed
+
+
+def ended(command: Sequence[str | Path], environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """A program's status and what it printed; one that hangs is aborted, and tells where it was."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environ, **pipes) as process:
+        try:
+            printed, errors = process.communicate(timeout=100)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            printed, errors = process.communicate(timeout=10)
+    return process.returncode, printed, errors
 
 
 def encodings(server: DevServer, task_queue: str) -> set[bytes]:
