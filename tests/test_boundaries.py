@@ -55,9 +55,8 @@ BUDGET = {
 }
 
 
-def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
-    """Everything that an import brings into a fresh interpreter."""
-    script = f"import sys, {module}; print(*sys.modules)"
+def printed(script: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> list[str]:
+    """The words that a fresh interpreter prints."""
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=clean_environment(settings),
@@ -66,7 +65,12 @@ def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
         check=True,
         text=True,
     )
-    return set(done.stdout.split())
+    return done.stdout.split()
+
+
+def loaded(module: str, settings: Mapping[str, str] = ON_SAM_LOCAL) -> set[str]:
+    """Everything that an import brings into a fresh interpreter."""
+    return set(printed(f"import sys, {module}; print(*sys.modules)", settings))
 
 
 @pytest.mark.parametrize(
@@ -112,15 +116,7 @@ documented = ServiceDocumenter("s3", session, {str(tmp_path)!r}).document_servic
 print(b"get_object" in documented)
 print(client.generate_presigned_url("get_object", {{"Bucket": "b", "Key": "k"}})[:24])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=clean_environment(AS_DEPLOYED),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["True", "True", "http://127.0.0.1:1/b/k?A"]
+    assert printed(script, AS_DEPLOYED) == ["True", "True", "http://127.0.0.1:1/b/k?A"]
 
 
 def test_a_common_payload_needs_no_message_class() -> None:
@@ -142,10 +138,7 @@ for encoding in (b"anNvbi9wbGFpbg==", b"b3duL2VuY29kaW5n"):  # json/plain, own/e
     assert wire.write([wire.render_opened(opened)]) == body % encoding
     print("google.protobuf.descriptor_pool" in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["False", "True"]
+    assert printed(script) == ["False", "True"]
 
 
 @pytest.mark.parametrize("module", ["handlers.decode", "handlers.encode"])
